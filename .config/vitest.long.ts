@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** The large counts: one file at a time, so that real servers do not starve each other of two cores. */
+export default defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: ['{src,workers,bench,scripts}/**/*.long.test.ts'],
+    testTimeout: 900_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    fileParallelism: false,
+  },
+});
