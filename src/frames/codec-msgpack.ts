@@ -1,0 +1,92 @@
+/**
+ * The msgpack frame: a header and whole batches, put together by copying bytes. Canonical bytes are never decoded
+ * here.
+ *
+ *   [ 1, viewers, [seq, prev, batch], … ]
+ *
+ *   93 | 01 | viewers | 93 | seq | prev | batch bytes as stored | …
+ *
+ * Integers up to 2^32 - 1 are msgpack's smallest unsigned form, larger ones float64 (exact up to 2^53), so that no
+ * decoder hands out a BigInt.
+ */
+import { Unpackr } from 'msgpackr';
+import { VolleyError } from '../codes.ts';
+import { decodeColumns, type NumberedBatch } from './batch.ts';
+import { appendBatch, type BatchMessage } from './codec-json.ts';
+
+export const FRAME_VERSION = 1;
+
+/** Most bytes that an integer or an array header takes. */
+const WIDEST = 9;
+
+/** The msgpack frame of whole batches, in order, at least one. The bytes are the caller's own. */
+export function encodeMsgpackFrame(batches: readonly NumberedBatch[], viewers: number): Uint8Array {
+  let most = 3 * WIDEST;
+  for (const batch of batches) most += batch.bytes.length + 3 * WIDEST;
+  const frame = new Uint8Array(most);
+  const view = new DataView(frame.buffer);
+  let end = putArray(view, 0, batches.length + 2);
+  end = putInteger(view, end, FRAME_VERSION);
+  end = putInteger(view, end, viewers);
+  for (const batch of batches) {
+    end = putArray(view, end, 3);
+    end = putInteger(view, end, batch.seq);
+    end = putInteger(view, end, batch.prev);
+    frame.set(batch.bytes, end);
+    end += batch.bytes.length;
+  }
+  return frame.subarray(0, end);
+}
+
+function putArray(view: DataView, at: number, length: number): number {
+  if (length < 16) {
+    view.setUint8(at, 0x90 | length);
+    return at + 1;
+  }
+  view.setUint8(at, 0xdc);
+  view.setUint16(at + 1, length);
+  return at + 3;
+}
+
+function putInteger(view: DataView, at: number, value: number): number {
+  if (value < 0x80) {
+    view.setUint8(at, value);
+    return at + 1;
+  }
+  if (value <= 0xff) {
+    view.setUint16(at, 0xcc00 | value);
+    return at + 2;
+  }
+  if (value <= 0xffff) {
+    view.setUint8(at, 0xcd);
+    view.setUint16(at + 1, value);
+    return at + 3;
+  }
+  if (value <= 0xffffffff) {
+    view.setUint8(at, 0xce);
+    view.setUint32(at + 1, value);
+    return at + 5;
+  }
+  view.setUint8(at, 0xcb);
+  view.setFloat64(at + 1, value);
+  return at + 9;
+}
+
+const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+
+/**
+ * Reads a msgpack frame into the message that the JSON codec would have sent.
+ * @throws VolleyError BATCH_CORRUPT when the bytes are not a frame
+ */
+export function decodeMsgpackFrame(frame: Uint8Array): BatchMessage {
+  const parts: unknown = unpackr.unpack(frame);
+  if (!Array.isArray(parts) || parts[0] !== FRAME_VERSION || typeof parts[1] !== 'number') {
+    throw new VolleyError('BATCH_CORRUPT', `not a frame of format version ${FRAME_VERSION}`);
+  }
+  const message: BatchMessage = { type: 'batch', seq: 0, prev: 0, at: 0, viewers: parts[1], comments: [] };
+  for (const [i, part] of parts.slice(2).entries()) {
+    const [seq, prev, columns] = part as [number, number, unknown];
+    appendBatch(message, { seq, prev }, decodeColumns(columns, seq), i === 0);
+  }
+  return message;
+}

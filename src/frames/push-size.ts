@@ -1,0 +1,45 @@
+import { VolleyError } from '../codes.ts';
+import { BOUNDS } from '../comment.ts';
+import { entrySize } from './frame-ring.ts';
+
+/** Bytes of UTF-8 that a code point takes at most. */
+const POINT = 4;
+
+/** Longest topic: a codec's name, a colon, a room's name of 64. */
+const TOPIC = 72;
+
+/** Room for a header, and for the framing of columns and fields, in bytes a batch and a comment. */
+const HEADER = 128;
+const MSGPACK_FRAMING = 32;
+const JSON_FRAMING = 200;
+
+/** A character of `extra` may be a control character, which JSON writes as six bytes. */
+const JSON_ESCAPE = 6;
+
+/** The most bytes that the batch of `maxBatch` comments can have. */
+export function largestBatch(maxBatch: number, maxText: number): number {
+  const points = maxText + BOUNDS.user + BOUNDS.name;
+  return HEADER + maxBatch * (points * POINT + BOUNDS.extra + MSGPACK_FRAMING);
+}
+
+/** The most bytes of ring that one push can take: a frame of every codec, none of them compressible. */
+export function largestPush(maxBatch: number, maxText: number): number {
+  const points = maxText + BOUNDS.user + BOUNDS.name;
+  const msgpack = largestBatch(maxBatch, maxText);
+  const json = HEADER + maxBatch * (points * POINT + BOUNDS.extra * JSON_ESCAPE + JSON_FRAMING);
+  const deflate = msgpack + (msgpack >>> 10) + 64;
+  return entrySize(TOPIC, msgpack) + entrySize(TOPIC, json) + entrySize(TOPIC, deflate);
+}
+
+/**
+ * Checks that the ring can take a largest push while the one before it is still being read.
+ * @throws VolleyError RING_TOO_SMALL
+ */
+export function checkRingSize(ringSize: number, maxBatch: number, maxText: number): void {
+  const needed = 2 * largestPush(maxBatch, maxText);
+  if (ringSize >= needed) return;
+  throw new VolleyError(
+    'RING_TOO_SMALL',
+    `--ring-size cannot be ${ringSize}: allowed is at least ${needed}, two of the largest pushes with --max-batch ${maxBatch} and --max-text ${maxText}`,
+  );
+}

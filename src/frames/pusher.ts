@@ -1,0 +1,178 @@
+/**
+ * From batches to the ring: makes a push's frames, commits them, and tells the shards.
+ *
+ * A commit is one turn of the loop: bytes into the ring, `Atomics.store(head)`, one wake-up a shard, and the room's
+ * seq. Whoever joins a room reads its seq in a turn of its own, so nobody sees half a commit.
+ */
+import type { Clock } from '../clock.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { Room } from '../rooms/room.ts';
+import type { PushSink } from '../rooms/rooms.ts';
+import { SLOT_MS } from '../rooms/slots.ts';
+import type { StoredBatch } from '../store/store.ts';
+import { ALL_CODECS, type Codec, isBinary } from './codec.ts';
+import { FrameMaker } from './frame-maker.ts';
+import { BINARY, entrySize, type RingEntry, type RingWriter } from './frame-ring.ts';
+
+/**
+ * The most bytes of payload that uWebSockets.js sends from its 16 KB cork buffer. A larger published message is
+ * first appended to every socket's own buffer, and that memory is kept.
+ */
+export const LARGE_FRAME = 16_370;
+
+interface Push {
+  readonly room: Room;
+  readonly seq: number;
+  readonly maker: FrameMaker;
+}
+
+export interface PusherOptions {
+  readonly clock: Clock;
+  readonly ring: RingWriter;
+  readonly tally: Tally;
+  /** Tells every shard that the ring is readable up to `head`. */
+  readonly wake: (head: number) => void;
+  /** Told in the turn of the commit, after the wake-ups were posted. */
+  readonly committed: (room: Room, seq: number) => void;
+  /** Told of a frame that no ring of this size can hold. */
+  readonly oversized: (room: string, bytes: number) => void;
+}
+
+export class Pusher implements PushSink {
+  readonly #options: PusherOptions;
+  /** Made, not yet committed, in the order in which they are to be. */
+  #ready: Push[] = [];
+  #presences = new Set<Room>();
+  /** Pushes whose frames are being deflated off the loop. */
+  #making = 0;
+  #flushing = false;
+  #retrying: (() => void) | undefined;
+  readonly #count: (codec: Codec) => void;
+
+  constructor(options: PusherOptions) {
+    this.#options = options;
+    this.#count = (codec) => {
+      options.tally.framesEncoded[codec] += 1;
+    };
+  }
+
+  push(room: Room, batches: readonly StoredBatch[]): void {
+    const maker = new FrameMaker(batches, room.viewers, this.#count);
+    const push: Push = { room, seq: batches.at(-1)?.seq ?? room.seq, maker };
+    let making: Promise<void> | undefined;
+    for (const codec of ALL_CODECS) {
+      if (room.viewersByCodec[codec] > 0) making = maker.make(codec) ?? making;
+    }
+    if (making === undefined) {
+      this.#add(push);
+      return;
+    }
+    this.#making += 1;
+    making.then(() => {
+      this.#making -= 1;
+      this.#add(push);
+    });
+  }
+
+  pushPresence(room: Room): void {
+    this.#presences.add(room);
+    this.#flushLater();
+  }
+
+  #add(push: Push): void {
+    this.#ready.push(push);
+    this.#flushLater();
+  }
+
+  stop(): void {
+    this.#retrying?.();
+  }
+
+  /**
+   * Gathers what one slot's rooms push into one commit: it waits for the end of this turn, and for frames that are
+   * still being made, but not beyond the next slot.
+   */
+  #flushLater(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      if (this.#making === 0) this.flush();
+      else this.#retry();
+    });
+  }
+
+  #retry(): void {
+    this.#retrying ??= this.#options.clock.after(SLOT_MS, () => {
+      this.#retrying = undefined;
+      this.flush();
+    });
+  }
+
+  /** Commits, in order, what the ring has room for; what it has not waits for the next slot. */
+  flush(): void {
+    const { ring, tally, wake, committed } = this.#options;
+    const ready = this.#ready;
+    const before = tally.pushes + tally.presences;
+    let done = 0;
+    while (done < ready.length && this.#write(ready[done] as Push)) done += 1;
+    if (done === ready.length) this.#writePresences();
+    if (done < ready.length) {
+      tally.ringWaits += 1;
+      this.#retry();
+    }
+    this.#ready = ready.slice(done);
+    if (tally.pushes + tally.presences > before) wake(ring.publish());
+    for (const push of ready.slice(0, done)) committed(push.room, push.seq);
+  }
+
+  /** Writes a push for the codecs that are in use now, which may be others than when its frames were made. */
+  #write(push: Push): boolean {
+    const { ring, tally } = this.#options;
+    const entries: RingEntry[] = [];
+    let size = 0;
+    let bytes = 0;
+    let large = 0;
+    for (const codec of ALL_CODECS) {
+      if (push.room.viewersByCodec[codec] === 0) continue;
+      const frame = push.maker.frame(codec);
+      const topic = push.room.topic(codec);
+      size += entrySize(topic.length, frame.length);
+      if (size > ring.capacity / 2) {
+        size -= entrySize(topic.length, frame.length);
+        tally.oversizedFrames += 1;
+        this.#options.oversized(push.room.name, frame.length);
+        continue;
+      }
+      entries.push({ topic, frame, flags: isBinary(codec) ? BINARY : 0 });
+      bytes += frame.length;
+      if (frame.length > LARGE_FRAME) large += 1;
+    }
+    if (!ring.write(entries)) return false;
+    tally.pushes += entries.length;
+    tally.ringBytes += bytes;
+    tally.largeFrames += large;
+    return true;
+  }
+
+  /** Presences that find no room are dropped: the next heartbeat says the same. */
+  #writePresences(): void {
+    const { ring, tally } = this.#options;
+    for (const room of this.#presences) {
+      const frame = presenceFrame(room);
+      const entries = ALL_CODECS.filter((codec) => room.viewersByCodec[codec] > 0).map((codec) => ({
+        topic: room.topic(codec),
+        frame,
+        flags: 0,
+      }));
+      if (entries.length > 0 && ring.write(entries)) tally.presences += entries.length;
+    }
+    this.#presences.clear();
+  }
+}
+
+const encoder = new TextEncoder();
+
+function presenceFrame(room: Room): Uint8Array {
+  return encoder.encode(JSON.stringify({ type: 'presence', seq: room.seq, viewers: room.viewers }));
+}

@@ -1,0 +1,35 @@
+import type { RefusalCode } from '../codes.ts';
+
+/**
+ * What the main thread counts, as plain numbers: counting must cost nothing, so the metrics library sees them only
+ * when somebody scrapes. All are totals since the start.
+ */
+export class Tally {
+  /** Comments accepted, by the way they came. */
+  commentsHttp = 0;
+  commentsSocket = 0;
+  /** Comments and requests refused by the main thread, by code. */
+  readonly refused = new Map<RefusalCode, number>();
+  batches = 0;
+  /** Frames encoded for pushes, by codec. */
+  readonly framesEncoded: [number, number, number] = [0, 0, 0];
+  /** Ring entries committed: one a push and codec in use. */
+  pushes = 0;
+  presences = 0;
+  ringBytes = 0;
+  /** Slots in which a push found no room in the ring. */
+  ringWaits = 0;
+  /** Frames that uWebSockets.js cannot send from its cork buffer. */
+  largeFrames = 0;
+  /** Frames that no ring of this size can hold; their viewers see a gap. */
+  oversizedFrames = 0;
+  /** Frames encoded for viewers that catch up. */
+  backfillFrames = 0;
+  messagesToShards = 0;
+  messagesFromShards = 0;
+  shardRestarts = 0;
+
+  refuse(code: RefusalCode, count = 1): void {
+    this.refused.set(code, (this.refused.get(code) ?? 0) + count);
+  }
+}

@@ -1,0 +1,79 @@
+import type { RefusalCode } from '../codes.ts';
+import type { TimedDraft } from '../frames/batch.ts';
+import { ALL_CODECS, CODECS, type Codec, topicOf } from '../frames/codec.ts';
+import type { StoredBatch } from '../store/store.ts';
+
+/** Whoever sent comments and hears what became of them, by the number that it gave each. */
+export interface Origin {
+  /** The store holds comment `number`: its id is `seq.place`. */
+  stored(number: number, seq: number, place: number): void;
+  /** Comment `number`, accepted before, was not stored after all. */
+  failed(number: number, code: RefusalCode): void;
+}
+
+/** An accepted comment on its way to the store. `origin` is null for who does not want to know. */
+export interface Waiting extends TimedDraft {
+  readonly origin: Origin | null;
+  readonly number: number;
+}
+
+/**
+ * What a room is doing with the batch that it has between fire and commit, of which there is at most one.
+ *
+ *   idle ──fire──▶ appending ──stored and in the tail──▶ pushing ──committed to the ring──▶ idle
+ */
+export type RoomPhase = 'idle' | 'appending' | 'pushing';
+
+const encoder = new TextEncoder();
+
+/** A room that somebody watches, or that has comments on their way. */
+export class Room {
+  readonly name: string;
+  /** The last committed seq: every shard has been told of the ring entries up to here, and of nothing beyond. */
+  seq: number;
+  phase: RoomPhase = 'idle';
+  /** Accepted, not yet fired, oldest first. */
+  pending: Waiting[] = [];
+  /** Delivered by the store, not yet pushed, oldest first. */
+  tail: StoredBatch[] = [];
+  /** The seq of the batch in flight once its append is answered, 0 before. */
+  ownSeq = 0;
+  /** When it last fired or pushed the tail, in the clock's ms. */
+  firedAt = Number.NEGATIVE_INFINITY;
+  /** When its viewers last heard anything. */
+  heardAt = Number.NEGATIVE_INFINITY;
+  /** True while it stands in a slot. */
+  scheduled = false;
+  /** Viewers in all and by codec. Read as they are now at every commit. */
+  viewers = 0;
+  readonly viewersByCodec: [number, number, number] = [0, 0, 0];
+  /** Viewers by shard and codec, so that a lost shard's can be taken off: `[shard * 3 + codec]`. */
+  readonly #byShard: Uint32Array;
+  readonly #topics: (Uint8Array | undefined)[] = [];
+
+  constructor(name: string, seq: number, shards: number) {
+    this.name = name;
+    this.seq = seq;
+    this.#byShard = new Uint32Array(shards * CODECS.length);
+  }
+
+  /** The topic of this room's viewers on `codec`, as the bytes that go into the ring. */
+  topic(codec: Codec): Uint8Array {
+    this.#topics[codec] ??= encoder.encode(topicOf(codec, this.name));
+    return this.#topics[codec];
+  }
+
+  addViewers(shard: number, codec: Codec, count: number): void {
+    const index = shard * CODECS.length + codec;
+    this.#byShard[index] = (this.#byShard[index] ?? 0) + count;
+    this.viewersByCodec[codec] += count;
+    this.viewers += count;
+  }
+
+  /** Takes off what a lost shard had here. */
+  dropShard(shard: number): void {
+    for (const codec of ALL_CODECS) {
+      this.addViewers(shard, codec, -(this.#byShard[shard * CODECS.length + codec] ?? 0));
+    }
+  }
+}

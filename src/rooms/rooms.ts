@@ -1,0 +1,299 @@
+/**
+ * The rooms: pending comments of this second, and when each room fires.
+ *
+ * A room is due when it has something to push and at least `interval` has passed since it last fired. It then takes
+ * its pending comments out for good and appends them as one batch; what it pushes is what the store's tail hands
+ * back, in the tail's order, in one push.
+ */
+import type { Clock } from '../clock.ts';
+import { type Refusal, refusalOf } from '../codes.ts';
+import type { Draft } from '../comment.ts';
+import { encodeBatch } from '../frames/batch.ts';
+import type { Codec } from '../frames/codec.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { Store, StoredBatch } from '../store/store.ts';
+import { type Origin, Room, type Waiting } from './room.ts';
+import { Slots, slotStart } from './slots.ts';
+
+/** Where pushes go. It calls {@link Rooms.committed} when every shard has been told. */
+export interface PushSink {
+  /** Pushes `batches`, one message a codec, to the room's viewers. At most one push a room is under way. */
+  push(room: Room, batches: readonly StoredBatch[]): void;
+  /** Tells the viewers of a quiet room that the link lives. May be dropped. */
+  pushPresence(room: Room): void;
+}
+
+export interface RoomsOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly sink: PushSink;
+  readonly shards: number;
+  /** Milliseconds between two pushes of a room. */
+  readonly interval: number;
+  /** Milliseconds without a push after which a room with viewers hears a presence. */
+  readonly heartbeat: number;
+  /** Most comments a push. */
+  readonly maxBatch: number;
+  /** Most comments waiting a room. */
+  readonly maxPending: number;
+  /** Most comments waiting in all rooms together. */
+  readonly maxPendingAll: number;
+  /** Most bytes of batches merged into one push; a single batch may be larger. */
+  readonly maxPushBytes: number;
+  readonly tally: Tally;
+}
+
+export class Rooms {
+  readonly #options: RoomsOptions;
+  readonly #rooms = new Map<string, Room>();
+  readonly #slots: Slots<Room>;
+  /** Rooms with viewers, the one that has been quiet longest first. */
+  readonly #quiet = new Set<Room>();
+  #heartbeatTimer: (() => void) | undefined;
+  #pendingAll = 0;
+  /** Rooms that are not idle. */
+  #inFlight = 0;
+  #draining = false;
+  #drained: (() => void) | undefined;
+
+  constructor(options: RoomsOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.clock, (due) => {
+      for (const room of due) this.#fire(room);
+    });
+  }
+
+  get size(): number {
+    return this.#rooms.size;
+  }
+
+  /** Comments accepted and not yet fired. */
+  get pending(): number {
+    return this.#pendingAll;
+  }
+
+  all(): Iterable<Room> {
+    return this.#rooms.values();
+  }
+
+  /** The room if it is live: somebody watches it or something is on its way. */
+  get(name: string): Room | undefined {
+    return this.#rooms.get(name);
+  }
+
+  /**
+   * Takes a comment in, or says why not. `name` must be a valid room name. An accepted comment is either stored or
+   * reported to `origin` as failed.
+   */
+  offer(name: string, draft: Draft, origin: Origin | null, number: number): Refusal | undefined {
+    const { interval, maxPending, maxPendingAll, clock } = this.#options;
+    if (this.#draining) return { code: 'SHUTTING_DOWN', retryAfterMs: interval };
+    if (this.#pendingAll >= maxPendingAll) return { code: 'BUSY', retryAfterMs: interval };
+    const room = this.#open(name);
+    if (room.pending.length >= maxPending) return { code: 'ROOM_BUSY', retryAfterMs: interval };
+    const { text, mode, color, size, user, name: author, extra } = draft;
+    const at = clock.unix();
+    room.pending.push({ text, mode, color, size, user, name: author, extra, at, origin, number });
+    this.#pendingAll += 1;
+    this.#schedule(room);
+    return undefined;
+  }
+
+  /** Counts viewers in. From this turn on the room's pushes are made for `codec`. */
+  join(name: string, shard: number, codec: Codec, count: number): Room {
+    const room = this.#open(name);
+    room.addViewers(shard, codec, count);
+    if (!this.#quiet.has(room)) this.#heard(room);
+    return room;
+  }
+
+  /** Counts viewers out. */
+  leave(name: string, shard: number, codec: Codec, count: number): void {
+    const room = this.#rooms.get(name);
+    if (room === undefined) return;
+    room.addViewers(shard, codec, -count);
+    this.#forgetLater(room);
+  }
+
+  /** Counts out every viewer of a shard that is gone. */
+  dropShard(shard: number): void {
+    for (const room of this.#rooms.values()) {
+      room.dropShard(shard);
+      this.#forgetLater(room);
+    }
+  }
+
+  /** The store's tail: batches of any rooms, ours and other nodes', in order within each room. */
+  tail(batches: readonly StoredBatch[]): void {
+    for (const batch of batches) {
+      const room = this.#rooms.get(batch.room);
+      if (room === undefined || batch.seq <= room.seq) continue;
+      room.tail.push(batch);
+      if (room.phase === 'appending') this.#pushOwn(room);
+      else this.#schedule(room);
+    }
+  }
+
+  /** Called by the sink in the turn in which the shards are told of everything up to `seq`. */
+  committed(room: Room, seq: number): void {
+    room.seq = seq;
+    this.#heard(room);
+    this.#settle(room);
+  }
+
+  /** Fires what is pending without waiting for the interval, takes nothing more; resolves when all is committed. */
+  drain(): Promise<void> {
+    this.refuse();
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      for (const room of this.#rooms.values()) this.#schedule(room);
+      this.#tellDrained();
+    });
+  }
+
+  /** From now on every comment is refused `SHUTTING_DOWN`. */
+  refuse(): void {
+    this.#draining = true;
+  }
+
+  stop(): void {
+    this.#slots.stop();
+    this.#heartbeatTimer?.();
+    this.#heartbeatTimer = undefined;
+  }
+
+  #open(name: string): Room {
+    let room = this.#rooms.get(name);
+    if (room === undefined) {
+      room = new Room(name, this.#options.store.lastSeq(name), this.#options.shards);
+      this.#rooms.set(name, room);
+    }
+    return room;
+  }
+
+  /** Puts the room into the slot in which it may fire next; once the server drains, fires it at once. */
+  #schedule(room: Room): void {
+    if (room.phase !== 'idle') return;
+    if (this.#drained !== undefined) {
+      this.#fire(room);
+    } else if (!room.scheduled) {
+      room.scheduled = true;
+      this.#slots.add(room, room.firedAt + this.#options.interval);
+    }
+  }
+
+  #fire(room: Room): void {
+    room.scheduled = false;
+    if (room.phase !== 'idle') return;
+    const backlog = room.ownSeq > room.seq;
+    if (room.pending.length === 0 && room.tail.length === 0) {
+      this.#forget(room);
+      return;
+    }
+    // The beginning of the slot, not the time of day: a timer that is late must not shift the room's beat.
+    room.firedAt = slotStart(this.#options.clock.now());
+    this.#inFlight += 1;
+    if (room.pending.length > 0 && !backlog) this.#append(room);
+    else this.#push(room);
+  }
+
+  #append(room: Room): void {
+    const { maxBatch, store, tally } = this.#options;
+    const taken = room.pending.length <= maxBatch ? room.pending : room.pending.slice(0, maxBatch);
+    room.pending = room.pending.length <= maxBatch ? [] : room.pending.slice(maxBatch);
+    this.#pendingAll -= taken.length;
+    room.phase = 'appending';
+    room.ownSeq = 0;
+    tally.batches += 1;
+    store.append(room.name, encodeBatch(taken)).then(
+      (seq) => this.#stored(room, taken, seq),
+      (error: unknown) => this.#failed(room, taken, error),
+    );
+  }
+
+  #stored(room: Room, taken: readonly Waiting[], seq: number): void {
+    for (const [place, { origin, number }] of taken.entries()) origin?.stored(number, seq, place);
+    room.ownSeq = seq;
+    this.#pushOwn(room);
+  }
+
+  #failed(room: Room, taken: readonly Waiting[], error: unknown): void {
+    const code = refusalOf(error);
+    this.#options.tally.refuse(code, taken.length);
+    for (const { origin, number } of taken) origin?.failed(number, code);
+    this.#settle(room);
+  }
+
+  /** Pushes once the append is answered and its batch has come out of the tail, whichever is later. */
+  #pushOwn(room: Room): void {
+    if (room.ownSeq === 0) return;
+    const newest = room.tail.at(-1)?.seq ?? room.seq;
+    if (newest >= room.ownSeq) this.#push(room);
+  }
+
+  #push(room: Room): void {
+    const batches = takeWithin(room.tail, this.#options.maxPushBytes);
+    room.tail = room.tail.slice(batches.length);
+    room.phase = 'pushing';
+    this.#options.sink.push(room, batches);
+  }
+
+  #settle(room: Room): void {
+    room.phase = 'idle';
+    this.#inFlight -= 1;
+    if (room.pending.length > 0 || room.tail.length > 0) this.#schedule(room);
+    else this.#forgetLater(room);
+    this.#tellDrained();
+  }
+
+  /** A room that nobody watches is looked at again when it could fire: forgotten before, it could fire too soon. */
+  #forgetLater(room: Room): void {
+    if (room.viewers === 0) {
+      this.#quiet.delete(room);
+      this.#schedule(room);
+    }
+  }
+
+  #forget(room: Room): void {
+    if (room.viewers === 0) this.#rooms.delete(room.name);
+  }
+
+  /** Notes that the room's viewers heard something, and sees that a heartbeat is due a while after. */
+  #heard(room: Room): void {
+    room.heardAt = this.#options.clock.now();
+    this.#quiet.delete(room);
+    if (room.viewers > 0) this.#quiet.add(room);
+    if (this.#quiet.size > 0) this.#heartbeatTimer ??= this.#armHeartbeat();
+  }
+
+  #armHeartbeat(): () => void {
+    const { clock, heartbeat } = this.#options;
+    return clock.after(Math.min(heartbeat, 1_000), () => this.#beat());
+  }
+
+  #beat(): void {
+    const latest = this.#options.clock.now() - this.#options.heartbeat;
+    for (const room of this.#quiet) {
+      if (room.heardAt > latest) break;
+      if (room.phase === 'idle') this.#options.sink.pushPresence(room);
+      this.#heard(room);
+    }
+    this.#heartbeatTimer = this.#quiet.size > 0 ? this.#armHeartbeat() : undefined;
+  }
+
+  #tellDrained(): void {
+    if (this.#drained === undefined || this.#inFlight > 0) return;
+    this.#drained();
+    this.#drained = undefined;
+  }
+}
+
+/** The first of `batches`, at least one, and as many more as stay within `maxBytes` together. */
+function takeWithin(batches: readonly StoredBatch[], maxBytes: number): readonly StoredBatch[] {
+  let bytes = 0;
+  for (const [i, batch] of batches.entries()) {
+    bytes += batch.bytes.length;
+    if (i > 0 && bytes > maxBytes) return batches.slice(0, i);
+  }
+  return batches;
+}

@@ -1,0 +1,51 @@
+/** The log behind the rooms. One interface; implementations are `store-*.ts`. */
+import type { EncodedBatch, NumberedBatch } from '../frames/batch.ts';
+
+/** A batch in a room's log. */
+export interface StoredBatch extends NumberedBatch {
+  readonly room: string;
+  readonly count: number;
+}
+
+/** Takes the tail: batches of any rooms, in order within each room, every stored batch exactly once. */
+export type TailListener = (batches: readonly StoredBatch[]) => void;
+
+/**
+ * A log of batches per room.
+ *
+ * Within a room `seq` rises and is never used twice, but may have holes. What is pushed comes from the tail, never
+ * from an append's answer: an append may be answered before its batch is in the tail or after, answers of different
+ * rooms come in any order, and other nodes' batches may stand in between.
+ */
+export interface Store {
+  /** What the ready line and the log call it: `memory`. */
+  readonly name: string;
+
+  /** Opens the log and starts the tail after what is there already. Called once, before anything else. */
+  start(listener: TailListener): Promise<void>;
+
+  /**
+   * Appends a batch and answers with its seq once it is as safe as this store makes it. Appends made in one turn of
+   * the loop share one transaction.
+   * @throws VolleyError with a refusal code (`STORE_FULL`, `STORE_FAILED`); then nothing was stored
+   */
+  append(room: string, batch: EncodedBatch): Promise<number>;
+
+  /** The newest seq of the room that the tail has delivered or that was there at the start; 0 for none. */
+  lastSeq(room: string): number;
+
+  /**
+   * Batches with `after` < seq ≤ `upTo`, oldest first, as many as fit in `maxBytes` and at least one if there is
+   * any. A first batch whose `prev` is above `after` tells that older ones are not kept.
+   */
+  read(room: string, after: number, upTo: number, maxBytes: number): Promise<StoredBatch[]>;
+
+  /**
+   * The largest seq such that the batches after it, up to `upTo`, hold at least `comments` comments; 0 when all that
+   * is kept holds fewer (or nothing is kept).
+   */
+  seqBefore(room: string, upTo: number, comments: number): Promise<number>;
+
+  /** Finishes what was appended and closes. */
+  close(): Promise<void>;
+}
