@@ -1,0 +1,117 @@
+import type { Command } from 'commander';
+import type { Logger } from 'pino';
+import { VolleyError } from '../codes.ts';
+import { createLogger } from '../log.ts';
+import { type Server, type ServerParts, startServer } from '../server.ts';
+import type { Settings } from '../settings/settings.ts';
+import { addSettings, BAD_SETTING, readSettings } from './setting-options.ts';
+
+/** Faults that a different setting mends. */
+const SETTING_FAULTS: readonly string[] = ['PORT_IN_USE', 'RING_TOO_SMALL'];
+
+/** Of `--grace`, what is kept back for ending the process when a shard does not answer. */
+const LAST_RESORT_MS = 250;
+
+/** `volley serve`. Gives the command, whose help lists every setting. */
+export function addServeCommand(program: Command): Command {
+  const command = program
+    .command('serve', { isDefault: true })
+    .description('run the server (the default)')
+    .action(() => serve(readSettings(command)));
+  addSettings(command);
+  return command;
+}
+
+/**
+ * Runs a server until a signal ends it. Exit codes: 0 after SIGTERM or SIGINT, 1 after a fault, 2 for a setting that
+ * cannot be, 137 (SIGKILL) when a shard stands still.
+ */
+export async function serve(settings: Settings, parts: ServerParts = {}): Promise<void> {
+  const logger = createLogger(settings.logLevel);
+  const stopper = new Stopper(settings.grace, logger);
+  try {
+    const server = await startServer(settings, logger, { onStall: killSelf, ...parts });
+    announce(server, settings, logger);
+    stopper.guard(server);
+  } catch (error) {
+    if (!(error instanceof VolleyError)) throw error;
+    process.stderr.write(`volley: ${error.message}\n`);
+    process.exit(SETTING_FAULTS.includes(error.code) ? BAD_SETTING : 1);
+  }
+}
+
+function announce(server: Server, settings: Settings, logger: Logger): void {
+  const { viewerUrl, apiUrl, store } = server;
+  const local = /^(127\.|::1$|localhost$)/.test(settings.host);
+  const who = local ? 'this machine only' : `everybody who reaches ${settings.host}`;
+  const web = settings.corsOrigins.length > 0 ? `, and pages of ${settings.corsOrigins.join(', ')}` : '';
+  const open = { viewers: `watch and comment: ${who}`, api: `post, read and metrics: ${who}${web}` };
+  logger.info({ viewerUrl, apiUrl, workers: settings.workers, store, open }, 'ready');
+}
+
+/** Ends the process on signals and faults, always by the same road: no live App is ever torn down. */
+class Stopper {
+  readonly #grace: number;
+  readonly #logger: Logger;
+  #server: Server | undefined;
+  #stopping = false;
+  #signalled: NodeJS.Signals | undefined;
+
+  constructor(grace: number, logger: Logger) {
+    this.#grace = grace;
+    this.#logger = logger;
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#signal(signal));
+    process.on('uncaughtException', (error) => this.#fault(error));
+  }
+
+  /** From now on there is a server to stop. A signal that came while it started is obeyed now. */
+  guard(server: Server): void {
+    this.#server = server;
+    if (this.#signalled !== undefined) this.#stop(0);
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#signalled !== undefined) {
+      this.#logger.warn({ signal }, 'second signal: ending at once');
+      endBy(signal);
+    }
+    this.#signalled = signal;
+    this.#logger.info({ signal }, 'stopping');
+    if (this.#server !== undefined) this.#stop(0);
+  }
+
+  #fault(error: unknown): void {
+    this.#logger.fatal({ err: error }, 'unexpected fault');
+    if (this.#server === undefined) endBy('SIGKILL');
+    else this.#stop(1);
+  }
+
+  #stop(code: number): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    setTimeout(() => {
+      this.#logger.fatal({ grace: this.#grace }, 'not stopped within --grace: ending at once');
+      killSelf();
+    }, this.#grace - LAST_RESORT_MS);
+    this.#server?.stop().then(
+      () => {
+        this.#logger.info('stopped');
+        process.exit(code);
+      },
+      (error: unknown) => {
+        this.#logger.fatal({ err: error }, 'failed while stopping');
+        killSelf();
+      },
+    );
+  }
+}
+
+function killSelf(): void {
+  endBy('SIGKILL');
+}
+
+/** Ends as the kernel ends a process that does not handle the signal: no exit handler runs, so nothing can abort. */
+function endBy(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}

@@ -1,0 +1,57 @@
+import type { RefusalCode } from '../codes.ts';
+import { BOUNDS, DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft, MODES } from '../comment.ts';
+
+/**
+ * Bounds one comment as a client sent it: the draft, or the code of the first thing that is wrong with it.
+ * Unknown members are ignored.
+ *
+ * @param maxText most code points of `text`
+ * @param identity whether `user` and `name` are taken (HTTP) or left '' (sockets, where they come from the token)
+ */
+export function checkComment(value: unknown, maxText: number, identity: boolean): Draft | RefusalCode {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'NOT_AN_OBJECT';
+  const given = value as Record<string, unknown>;
+  const { text, mode, color, size, extra } = given;
+  if (typeof text !== 'string' || text.trim() === '' || !isPlain(text, maxText)) return 'TEXT_INVALID';
+  const place = mode === undefined ? DEFAULT_MODE : (MODES as readonly unknown[]).indexOf(mode);
+  if (place === -1) return 'MODE_INVALID';
+  if (color !== undefined && !isWithin(color, 0, BOUNDS.color)) return 'COLOR_INVALID';
+  if (size !== undefined && !isWithin(size, 1, BOUNDS.size)) return 'SIZE_INVALID';
+  const user = identity ? (given.user ?? '') : '';
+  if (typeof user !== 'string' || !isPlain(user, BOUNDS.user)) return 'USER_INVALID';
+  const name = identity ? (given.name ?? '') : '';
+  if (typeof name !== 'string' || !isPlain(name, BOUNDS.name)) return 'NAME_INVALID';
+  if (extra !== undefined && !isExtra(extra)) return 'EXTRA_INVALID';
+  return {
+    text,
+    mode: place,
+    color: color ?? DEFAULT_COLOR,
+    size: size ?? DEFAULT_SIZE,
+    user,
+    name,
+    extra: extra ?? '',
+  };
+}
+
+function isWithin(value: unknown, least: number, most: number): value is number {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
+}
+
+function isExtra(value: unknown): value is string {
+  return typeof value === 'string' && value.isWellFormed() && Buffer.byteLength(value) <= BOUNDS.extra;
+}
+
+/** True for at most `most` code points without C0 and C1 control characters, U+007F and lone surrogates. */
+function isPlain(text: string, most: number): boolean {
+  let points = text.length;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) return false;
+    if (unit < 0xd800 || unit > 0xdfff) continue;
+    const next = text.charCodeAt(i + 1);
+    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return false;
+    points -= 1;
+    i += 1;
+  }
+  return points <= most;
+}

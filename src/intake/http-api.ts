@@ -1,0 +1,84 @@
+/**
+ * The HTTP API, on the main thread and its own port. Every error is a problem document (RFC 9457) with a `code`.
+ */
+import cors from '@fastify/cors';
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { RefusalCode } from '../codes.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import type { Store } from '../store/store.ts';
+import { readJsonBodies } from './http-body.ts';
+import { sendRefusal, serveCommentIntake } from './http-comments.ts';
+import { serveRooms } from './http-rooms.ts';
+import { describeProblem, PROBLEM_TYPE } from './problem.ts';
+
+/** A request must have arrived whole within this time, in ms: a client that dribbles costs a socket, not more. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** Longer names are refused by the room's own rule; this only keeps them from looking like another path. */
+const LONGEST_NAME = 8_192;
+
+export interface HttpApiOptions {
+  readonly rooms: Rooms;
+  readonly store: Store;
+  readonly tally: Tally;
+  readonly logger: Logger;
+  readonly maxBody: number;
+  readonly maxText: number;
+  readonly corsOrigins: readonly string[];
+  /** Why the server takes no viewers now, null when it does. */
+  readonly notReady: () => RefusalCode | null;
+  /** The metrics in Prometheus' text format, and its media type. */
+  readonly metrics: { readonly contentType: string; read(): Promise<string> };
+}
+
+/** Builds the API; the caller listens and closes. */
+export async function createHttpApi(options: HttpApiOptions): Promise<FastifyInstance> {
+  const { rooms, store, tally, maxText, corsOrigins, metrics, notReady } = options;
+  const app = Fastify({
+    logger: false,
+    bodyLimit: options.maxBody,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: LONGEST_NAME },
+    // A path that cannot be decoded names no room.
+    frameworkErrors: (_error, _request, reply) => {
+      sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
+    },
+    clientErrorHandler: (_error, socket) => {
+      const problem = describeProblem({ code: 'BAD_REQUEST' });
+      const body = JSON.stringify(problem);
+      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n`;
+      if (socket.writable) socket.end(`${head}Connection: close\r\n\r\n${body}`);
+    },
+  });
+  readJsonBodies(app);
+  if (corsOrigins.length > 0) {
+    await app.register(cors, { origin: corsOrigins.includes('*') ? '*' : [...corsOrigins] });
+  }
+  app.setNotFoundHandler((_request, reply) => sendRefusal(reply, { code: 'NOT_FOUND' }));
+  app.setErrorHandler((error: FastifyError, _request, reply) => {
+    const code = codeOf(error);
+    if (code === 'INTERNAL') options.logger.error({ err: error }, 'a request failed');
+    tally.refuse(code);
+    return sendRefusal(reply, { code });
+  });
+  serveCommentIntake(app, { rooms, tally, maxText });
+  serveRooms(app, rooms, store);
+  app.get('/healthz', () => ({ status: 'ok' }));
+  app.get('/readyz', (_request, reply) => {
+    const code = notReady();
+    return code === null ? { status: 'ready' } : sendRefusal(reply, { code });
+  });
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.read()));
+  return app;
+}
+
+/** What fastify refuses by itself, in our codes. */
+function codeOf(error: FastifyError): RefusalCode {
+  if (error.statusCode === 413) return 'TOO_LARGE';
+  if (error.statusCode === 415) return 'UNSUPPORTED_MEDIA_TYPE';
+  return error.statusCode !== undefined && error.statusCode < 500 ? 'BAD_REQUEST' : 'INTERNAL';
+}

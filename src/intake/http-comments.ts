@@ -1,0 +1,141 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Refusal, RefusalCode } from '../codes.ts';
+import { isRoomName } from '../comment.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { Origin } from '../rooms/room.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import { checkComment } from './comment-check.ts';
+import type { Body } from './http-body.ts';
+import { describeProblem, PROBLEM_TYPE } from './problem.ts';
+
+/** Most comments in one request. */
+const MOST_COMMENTS = 1_000;
+
+export interface CommentRoutesOptions {
+  readonly rooms: Rooms;
+  readonly tally: Tally;
+  readonly maxText: number;
+}
+
+type PostRequest = FastifyRequest<{ Params: { room: string }; Querystring: { wait?: string }; Body: Body | undefined }>;
+
+/** `POST /rooms/:room/comments`: each comment of the body stands alone, in order. */
+export function serveCommentIntake(app: FastifyInstance, options: CommentRoutesOptions): void {
+  app.post('/rooms/:room/comments', async (request: PostRequest, reply) => {
+    const comments = readComments(request);
+    if (typeof comments === 'string') {
+      options.tally.refuse(comments);
+      return sendRefusal(reply, { code: comments });
+    }
+    const stored = request.query.wait === 'stored';
+    const posting = new Posting(comments.length);
+    takeIn(request.params.room, comments, posting, options, stored);
+    if (stored) await posting.settled();
+    const { accepted, refused } = posting;
+    if (accepted === 0) {
+      return sendRefusal(reply, posting.firstRefusal, { accepted, refused });
+    }
+    reply.code(stored ? 201 : 202);
+    return stored ? { accepted, refused, ids: posting.ids } : { accepted, refused };
+  });
+}
+
+/** Answers with a problem document, and Retry-After where trying again can help. */
+export function sendRefusal(reply: FastifyReply, refusal: Refusal, members: object = {}): FastifyReply {
+  const problem = describeProblem(refusal);
+  if (refusal.retryAfterMs !== undefined) reply.header('Retry-After', Math.ceil(refusal.retryAfterMs / 1_000));
+  return reply
+    .code(problem.status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify({ ...problem, ...members }));
+}
+
+function readComments({ params, query, body }: PostRequest): readonly unknown[] | RefusalCode {
+  if (!isRoomName(params.room)) return 'ROOM_NAME_INVALID';
+  if (query.wait !== undefined && query.wait !== 'stored') return 'WAIT_INVALID';
+  if (body === undefined) return 'NOT_JSON';
+  if ('refused' in body) return body.refused;
+  const comments: readonly unknown[] = Array.isArray(body.value) ? body.value : [body.value];
+  if (comments.length === 0) return 'EMPTY_ARRAY';
+  return comments.length > MOST_COMMENTS ? 'TOO_MANY' : comments;
+}
+
+function takeIn(
+  room: string,
+  comments: readonly unknown[],
+  posting: Posting,
+  { rooms, tally, maxText }: CommentRoutesOptions,
+  stored: boolean,
+): void {
+  for (const [index, comment] of comments.entries()) {
+    const draft = checkComment(comment, maxText, true);
+    const refusal =
+      typeof draft === 'string' ? { code: draft } : rooms.offer(room, draft, stored ? posting : null, index);
+    if (refusal === undefined) {
+      tally.commentsHttp += 1;
+      posting.take();
+    } else {
+      tally.refuse(refusal.code);
+      posting.refuse(index, refusal);
+    }
+  }
+}
+
+/** One request's comments: what was accepted, refused and, where the request waits, stored. */
+class Posting implements Origin {
+  accepted = 0;
+  readonly ids: (string | null)[];
+  readonly #refusals = new Map<number, Refusal>();
+  /** Accepted and not yet stored or failed. */
+  #open = 0;
+  #settle: () => void = () => undefined;
+
+  constructor(count: number) {
+    this.ids = new Array<string | null>(count).fill(null);
+  }
+
+  take(): void {
+    this.accepted += 1;
+    this.#open += 1;
+  }
+
+  refuse(index: number, refusal: Refusal): void {
+    this.#refusals.set(index, refusal);
+  }
+
+  get refused(): { index: number; code: RefusalCode }[] {
+    return [...this.#refusals]
+      .map(([index, { code }]) => ({ index, code }))
+      .sort((one, other) => one.index - other.index);
+  }
+
+  /** Only there when something was refused. */
+  get firstRefusal(): Refusal {
+    const first = this.refused[0];
+    return (first && this.#refusals.get(first.index)) ?? { code: 'INTERNAL' };
+  }
+
+  /** Resolves when every accepted comment is stored or has failed. */
+  settled(): Promise<void> {
+    if (this.#open === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  stored(index: number, seq: number, place: number): void {
+    this.ids[index] = `${seq}.${place}`;
+    this.#close();
+  }
+
+  failed(index: number, code: RefusalCode): void {
+    this.#refusals.set(index, { code });
+    this.accepted -= 1;
+    this.#close();
+  }
+
+  #close(): void {
+    this.#open -= 1;
+    if (this.#open === 0) this.#settle();
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Puts the server together. The road of a comment, by folder:
+ *
+ *   intake/    HTTP API: parse, bound, refuse          (what viewers send is parsed in workers/)
+ *   rooms/     pending comments of this second; a room fires
+ *   store/     the log: append, seq, the ordered tail
+ *   frames/    batches → one frame a codec → the ring
+ *   shards/    main's end of the worker threads: wake-ups, joins, receipts
+ *   workers/   the shards: uWebSockets.js Apps that publish the ring's frames
+ */
+
+import type { Logger } from 'pino';
+import { type Clock, systemClock } from './clock.ts';
+import { VolleyError } from './codes.ts';
+import { createRing, RingWriter } from './frames/frame-ring.ts';
+import { checkRingSize, largestBatch } from './frames/push-size.ts';
+import { Pusher } from './frames/pusher.ts';
+import { createHttpApi } from './intake/http-api.ts';
+import { Metrics } from './metrics/metrics.ts';
+import { Tally } from './metrics/tally.ts';
+import { takePorts, urlHost } from './ports.ts';
+import { Rooms } from './rooms/rooms.ts';
+import type { Settings } from './settings/settings.ts';
+import { createCounters, ShardCounters } from './shards/counters.ts';
+import { JoinDesk } from './shards/join-desk.ts';
+import { ShardPool } from './shards/shard-pool.ts';
+import { StallWatch } from './shards/stall-watch.ts';
+import type { Store } from './store/store.ts';
+import { MemoryStore } from './store/store-memory.ts';
+
+/** Of `--grace`, what pending comments may take; the rest is for closing viewers. */
+const DRAIN_SHARE = 0.6;
+
+/** The compiled shard. From src/ (under a test runner) as from dist/src/. */
+const SHARD_FILE = new URL(
+  import.meta.url.endsWith('.ts') ? '../dist/workers/shard.js' : '../workers/shard.js',
+  import.meta.url,
+).pathname;
+
+/** Parts that a test replaces. */
+export interface ServerParts {
+  readonly clock?: Clock;
+  readonly store?: Store;
+  /** Another module for the shards' tasks. */
+  readonly shardFile?: string;
+  /** Called when a shard stands still, after comments were refused and the store finished: ends the process. */
+  readonly onStall?: () => void;
+}
+
+/** A server that runs. */
+export interface Server {
+  /** `ws://HOST:PORT` with the real port, or `--public-url`. */
+  readonly viewerUrl: string;
+  readonly apiUrl: string;
+  readonly store: string;
+  /** The batches, rooms and viewers as main sees them, for tests. */
+  readonly rooms: Rooms;
+  /**
+   * Stops: takes nothing more, fires what is pending, closes viewers with 1012, ends the threads. Resolves when no
+   * thread and no port is left; does not resolve if a shard does not answer, so the caller bounds it by `--grace`.
+   */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a server and resolves when every shard listens.
+ * @throws VolleyError PORT_IN_USE, RING_TOO_SMALL, BINARY_MISSING, SHARD_LISTEN; then nothing is left running
+ */
+export async function startServer(settings: Settings, logger: Logger, parts: ServerParts = {}): Promise<Server> {
+  checkRingSize(settings.ringSize, settings.maxBatch, settings.maxText);
+  const clock = parts.clock ?? systemClock;
+  const shards = settings.workers;
+  const tally = new Tally();
+  const memory = createRing(settings.ringSize & ~7, shards);
+  const ring = new RingWriter(memory);
+  const counters = createCounters(shards);
+  const rows = Array.from({ length: shards }, (_, shard) => new ShardCounters(counters, shard));
+  const store = parts.store ?? createStore(settings, clock);
+  let stopping = false;
+
+  const pusher = new Pusher({
+    clock,
+    ring,
+    tally,
+    wake: (head) => pool.wake(head),
+    committed: (room, seq) => rooms.committed(room, seq),
+    oversized: (room, bytes) => logger.error({ room, bytes }, 'a frame is larger than the ring can take'),
+  });
+  const rooms = new Rooms({
+    ...settings,
+    clock,
+    store,
+    tally,
+    shards,
+    sink: pusher,
+    maxPushBytes: largestBatch(settings.maxBatch, settings.maxText),
+  });
+  const desk = new JoinDesk({ ...settings, clock, rooms, store, tally, stepBytes: settings.maxBackpressure / 2 });
+  const metrics = new Metrics({ tally, rooms, ring, shards: rows });
+  const api = await createHttpApi({
+    ...settings,
+    rooms,
+    store,
+    tally,
+    logger,
+    metrics,
+    notReady: () => (stopping ? 'SHUTTING_DOWN' : pool.ready ? null : 'NOT_READY'),
+  });
+  const ports = await takePorts(settings, api).catch(async (error: unknown) => {
+    metrics.stop();
+    await api.close();
+    throw error;
+  });
+  await store.start((batches) => rooms.tail(batches));
+  const stall = new StallWatch({
+    clock,
+    shards,
+    limit: settings.shardStall,
+    alive: (shard) => rows[shard]?.get('alive') ?? 0,
+    onStall: (shard, ms) => {
+      logger.fatal({ shard, ms }, 'a shard stands still and cannot be ended alone: ending the process');
+      rooms.refuse();
+      within(store.close(), settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
+    },
+  });
+  const pool = new ShardPool({
+    clock,
+    shards,
+    filename: parts.shardFile ?? SHARD_FILE,
+    memory,
+    ring,
+    counters,
+    limits: { ...settings, port: ports.viewers },
+    rooms,
+    desk,
+    tally,
+    onUp: (shard) => {
+      stall.watch(shard, true);
+      logger.debug({ shard }, 'shard listens');
+    },
+    onDown: (shard, error) => {
+      stall.watch(shard, false);
+      if (error === undefined) logger.debug({ shard }, 'shard ended');
+      else logger.error({ shard, err: error }, 'shard failed; its viewers were sent away');
+    },
+  });
+
+  async function stop(): Promise<void> {
+    stopping = true;
+    rooms.refuse();
+    await pool.quiesce();
+    if (!(await within(rooms.drain(), settings.grace * DRAIN_SHARE))) {
+      logger.warn({ pending: rooms.pending }, 'the store did not take everything in time');
+    }
+    await release();
+  }
+
+  async function release(): Promise<void> {
+    stall.stop();
+    api.server.closeIdleConnections();
+    await pool.close();
+    api.server.closeAllConnections();
+    await api.close();
+    rooms.stop();
+    pusher.stop();
+    metrics.stop();
+    await store.close();
+  }
+
+  try {
+    await pool.start();
+  } catch (error) {
+    await release();
+    throw shardStartFault(error);
+  }
+  const viewerUrl = settings.publicUrl || `ws://${urlHost(settings.host)}:${ports.viewers}`;
+  const apiUrl = `http://${urlHost(settings.host)}:${ports.api}`;
+  return { viewerUrl, apiUrl, store: store.name, rooms, stop };
+}
+
+function createStore(settings: Settings, clock: Clock): Store {
+  return new MemoryStore({
+    comments: settings.memoryComments,
+    bytes: settings.memoryBytes,
+    age: settings.memoryAge * 1_000,
+    now: () => clock.now(),
+  });
+}
+
+/** True when `promise` resolved within `ms`. */
+async function within(promise: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const done = await Promise.race([promise.then(() => true), late]);
+  clearTimeout(timer);
+  return done;
+}
+
+/** What a shard that never listened died of. Errors lose their class on the way between threads. */
+function shardStartFault(error: unknown): unknown {
+  const detail = error instanceof Error ? error.message : String(error);
+  if (!/uWS\.js.*supports only/.test(detail)) return error;
+  return new VolleyError(
+    'BINARY_MISSING',
+    `uWebSockets.js has no binary for Node.js ${process.version} on ${process.platform} ${process.arch}: use Node.js 20 or 22, or set "uWebSockets.js" in package.json to github:uNetworking/uWebSockets.js#v20.x and install again`,
+    { cause: error },
+  );
+}

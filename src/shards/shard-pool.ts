@@ -1,0 +1,173 @@
+/**
+ * The shards as piscina tasks: one pool of as many threads as shards, one never-ending task a shard.
+ *
+ * A thread with a live uWebSockets.js App must never be torn down (the process would abort), so the pool is
+ * destroyed only when every task has ended by itself, its App closed. A task that fails has closed its App too; its
+ * viewers are dropped from the rooms and the shard is run again, as a new generation with a port of its own.
+ */
+import { MessageChannel } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { Clock } from '../clock.ts';
+import type { RingMemory, RingWriter } from '../frames/frame-ring.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import type { JoinDesk } from './join-desk.ts';
+import type { ShardLimits, ShardTask } from './messages.ts';
+import { ShardLink } from './shard-link.ts';
+
+/** A shard that failed twice within this time is run again only after as long, in ms. */
+const RESTART_PAUSE_MS = 1_000;
+
+export interface ShardPoolOptions {
+  readonly clock: Clock;
+  readonly shards: number;
+  /** The compiled module whose default export runs a {@link ShardTask}. */
+  readonly filename: string;
+  readonly memory: RingMemory;
+  readonly ring: RingWriter;
+  readonly counters: SharedArrayBuffer;
+  readonly limits: ShardLimits;
+  readonly rooms: Rooms;
+  readonly desk: JoinDesk;
+  readonly tally: Tally;
+  /** A shard listens, for the first time or again. */
+  readonly onUp: (shard: number) => void;
+  /** A shard's task has ended, with the fault if it had one. */
+  readonly onDown: (shard: number, error: unknown) => void;
+}
+
+interface Shard {
+  link: ShardLink | undefined;
+  listening: boolean;
+  startedAt: number;
+  quiesced: () => void;
+  ended: Promise<void>;
+}
+
+export class ShardPool {
+  readonly #options: ShardPoolOptions;
+  readonly #pool: Piscina<ShardTask, void>;
+  readonly #shards: Shard[];
+  #closing = false;
+
+  constructor(options: ShardPoolOptions) {
+    this.#options = options;
+    this.#pool = new Piscina({
+      filename: options.filename,
+      minThreads: options.shards,
+      maxThreads: options.shards,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+    });
+    this.#shards = Array.from({ length: options.shards }, () => ({
+      link: undefined,
+      listening: false,
+      startedAt: Number.NEGATIVE_INFINITY,
+      quiesced: () => undefined,
+      ended: Promise.resolve(),
+    }));
+  }
+
+  /**
+   * Runs every shard; resolves when all listen.
+   * @throws VolleyError SHARD_LISTEN when one cannot; the others go on and must be closed
+   */
+  async start(): Promise<void> {
+    await Promise.all(this.#shards.map((shard, index) => this.#firstRun(shard, index)));
+  }
+
+  /** True when every shard listens. */
+  get ready(): boolean {
+    return !this.#closing && this.#shards.every((shard) => shard.listening);
+  }
+
+  /** Tells every shard that the ring is readable up to `head`. */
+  wake(head: number): void {
+    for (const { link } of this.#shards) link?.wake(head);
+  }
+
+  /** Makes the shards stop listening and taking comments; resolves when all that they had taken is here. */
+  async quiesce(): Promise<void> {
+    this.#closing = true;
+    await Promise.all(
+      this.#shards.map(
+        (shard) =>
+          new Promise<void>((resolve) => {
+            if (shard.link === undefined) return resolve();
+            shard.quiesced = resolve;
+            shard.ended.then(resolve);
+            shard.link.quiesce();
+          }),
+      ),
+    );
+  }
+
+  /** Closes every viewer with 1012, waits for every task, then ends the threads. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const { link } of this.#shards) link?.closeViewers();
+    await Promise.all(this.#shards.map((shard) => shard.ended));
+    await this.#pool.destroy();
+  }
+
+  #firstRun(shard: Shard, index: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#run(shard, index, resolve, reject);
+    });
+  }
+
+  /** Runs a generation of a shard. `failed` hears of one that never listened, and then it is not run again. */
+  #run(shard: Shard, index: number, up: () => void, failed?: (error: unknown) => void): void {
+    const { clock, ring, memory, counters, limits, rooms, desk, tally, onUp } = this.#options;
+    const { port1, port2 } = new MessageChannel();
+    shard.startedAt = clock.now();
+    const link = new ShardLink({
+      shard: index,
+      port: port1,
+      rooms,
+      desk,
+      tally,
+      onListening: () => {
+        shard.listening = true;
+        onUp(index);
+        up();
+      },
+      onQuiesced: () => shard.quiesced(),
+    });
+    // Attached before the first entry that this generation may be woken for, at the head of this turn.
+    const position = ring.attach(index);
+    shard.link = link;
+    const task: ShardTask = { shard: index, port: port2, ring: memory, position, counters, limits };
+    shard.ended = this.#pool.run(task, { transferList: [port2] }).then(
+      () => this.#end(shard, index, link, undefined),
+      (error: unknown) => {
+        const never = !shard.listening;
+        this.#end(shard, index, link, error);
+        if (never && failed) failed(error);
+        else this.#runAgain(shard, index);
+      },
+    );
+  }
+
+  #end(shard: Shard, index: number, link: ShardLink, error: unknown): void {
+    link.close();
+    shard.link = undefined;
+    shard.listening = false;
+    this.#options.ring.detach(index);
+    this.#options.rooms.dropShard(index);
+    this.#options.onDown(index, error);
+  }
+
+  #runAgain(shard: Shard, index: number): void {
+    if (this.#closing) return;
+    const { clock, tally } = this.#options;
+    const pause = clock.now() - shard.startedAt < RESTART_PAUSE_MS ? RESTART_PAUSE_MS : 0;
+    clock.after(pause, () => {
+      if (this.#closing) return;
+      tally.shardRestarts += 1;
+      this.#run(shard, index, () => undefined);
+    });
+  }
+}

@@ -1,0 +1,68 @@
+import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
+import { STATUS_CODES } from 'node:http';
+import type { RefusalCode } from '../src/codes.ts';
+import { isRoomName } from '../src/comment.ts';
+import { chooseCodec, SUBPROTOCOLS } from '../src/frames/codec.ts';
+import { parseWhole } from '../src/intake/number-check.ts';
+import { describeProblem, PROBLEM_TYPE } from '../src/intake/problem.ts';
+import type { JoinPoint } from '../src/shards/messages.ts';
+import { Viewer } from './viewer.ts';
+
+/** Everything below this path is a room. */
+export const ROOMS_PATH = '/rooms/';
+
+/** A handshake that was accepted: the viewer to be, and the subprotocol to answer ('' when none was offered). */
+export interface Accepted {
+  readonly viewer: Viewer;
+  readonly subprotocol: string;
+}
+
+/** Reads a handshake: whom to let in, or the code of what is wrong. Copies what it needs out of `req`. */
+export function readHandshake(req: HttpRequest): Accepted | RefusalCode {
+  const room = decodeName(req.getUrl().slice(ROOMS_PATH.length));
+  if (room === null) return 'ROOM_NAME_INVALID';
+  if (req.getHeader('sec-websocket-version') !== '13') return 'UPGRADE_REQUIRED';
+  const offered = req.getHeader('sec-websocket-protocol');
+  const codec = chooseCodec(offered);
+  if (codec === null) return 'UNKNOWN_SUBPROTOCOL';
+  const point = readPoint(req.getQuery('since'), req.getQuery('history'));
+  if (typeof point === 'string') return point;
+  return { viewer: new Viewer(room, codec, point), subprotocol: offered === '' ? '' : SUBPROTOCOLS[codec] };
+}
+
+/** The room that a path segment names, null where it names none. */
+function decodeName(segment: string): string | null {
+  let name: string;
+  try {
+    name = decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
+  return isRoomName(name) ? name : null;
+}
+
+const NOW: JoinPoint = { kind: 'now' };
+
+/** `since` beats `history`. */
+function readPoint(since: string | undefined, history: string | undefined): JoinPoint | RefusalCode {
+  if (since !== undefined) {
+    const seq = parseWhole(since);
+    return seq === null ? 'SINCE_INVALID' : { kind: 'since', seq };
+  }
+  if (history === undefined) return NOW;
+  const comments = parseWhole(history);
+  if (comments === null) return 'HISTORY_INVALID';
+  return comments === 0 ? NOW : { kind: 'history', comments };
+}
+
+/** Answers a request with a refusal, as the HTTP API would. */
+export function answerProblem(res: HttpResponse, code: RefusalCode): void {
+  const problem = describeProblem({ code });
+  res.cork(() => {
+    res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
+    res.writeHeader('Content-Type', PROBLEM_TYPE);
+    if (code === 'UPGRADE_REQUIRED') res.writeHeader('Sec-WebSocket-Version', '13');
+    res.end(JSON.stringify(problem));
+  });
+}

@@ -1,0 +1,83 @@
+import type { WebSocket } from 'uWebSockets.js';
+import type { Codec } from '../src/frames/codec.ts';
+import { isBinary, topicOf } from '../src/frames/codec.ts';
+import type { JoinPoint } from '../src/shards/messages.ts';
+
+/** What hangs on a uWebSockets.js socket: the viewer, and nothing else. */
+export interface ViewerData {
+  viewer: Viewer;
+}
+
+export type ViewerSocket = WebSocket<ViewerData>;
+
+/**
+ * One connection of this shard.
+ *
+ *   joining ──welcome, backfill──▶ catching up ──drained, next step──▶ … ──live──▶ subscribed
+ *
+ * From `close` on, whoever closed, the socket is gone and every call does nothing.
+ */
+export class Viewer {
+  readonly room: string;
+  readonly codec: Codec;
+  /** Where it stands; dropped once it is live. */
+  point: JoinPoint | undefined;
+  /** True once its join was posted to main, which counts it as present from then on. */
+  counted = false;
+  /** The step of its backfill that must leave the socket's buffer before the next is asked for. */
+  draining = false;
+  #socket: ViewerSocket | undefined;
+
+  constructor(room: string, codec: Codec, point: JoinPoint) {
+    this.room = room;
+    this.codec = codec;
+    this.point = point;
+  }
+
+  /** The connection is there. Called once. */
+  open(socket: ViewerSocket): void {
+    this.#socket = socket;
+  }
+
+  get closed(): boolean {
+    return this.#socket === undefined;
+  }
+
+  /** Bytes that the socket has not taken yet. */
+  get buffered(): number {
+    return this.#socket?.getBufferedAmount() ?? 0;
+  }
+
+  /** Sends a control message. */
+  sendText(text: string): void {
+    this.#socket?.send(text, false);
+  }
+
+  /** Sends a batch frame of this viewer's codec. */
+  sendFrame(frame: Uint8Array): void {
+    this.#socket?.send(frame, isBinary(this.codec));
+  }
+
+  /** Several sends, one system call. */
+  cork(send: () => void): void {
+    this.#socket?.cork(send);
+  }
+
+  /** From now on it gets what is published to its room. */
+  subscribe(): void {
+    this.point = undefined;
+    this.#socket?.subscribe(topicOf(this.codec, this.room));
+  }
+
+  /** Closes with a code; what is buffered goes out before, if the client reads. May be called twice. */
+  close(code: number, reason: string): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.end(code, reason);
+  }
+
+  /** The connection is gone: uWebSockets.js forbids any further call on the socket. */
+  gone(): void {
+    this.#socket = undefined;
+  }
+}
