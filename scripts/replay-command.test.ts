@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../src/clock.ts';
+import { replayCommand } from './replay-command.ts';
+
+const SAMPLE = `<i>
+  <d p="0.2,1,25,16777215,0,0,u1,1">007</d>
+  <d p="0.1,5,300,0,0,0,u2,2">too large</d>
+  <d p="0.3,7,25,0,0,0,u3,3">[1,2]</d>
+  <d>nothing known</d>
+</i>`;
+
+const cwd = mkdtempSync(join(tmpdir(), 'replay-'));
+let server: Server | undefined;
+
+/** Starts a stand-in for volley's API and gives back its address. */
+async function listen(answer: RequestListener): Promise<string> {
+  const started = createServer(answer);
+  server = started;
+  await new Promise<void>((resolve) => started.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(started.address() as AddressInfo).port}`;
+}
+
+/** Takes everything but sizes over 255, and hands each request to `seen`. */
+function takeAll(seen: (path: string, comments: { text: string; size: number }[]) => void): RequestListener {
+  return (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const comments = JSON.parse(Buffer.concat(chunks).toString()) as { text: string; size: number }[];
+      seen(`${request.method} ${request.url} ${request.headers['content-type']}`, comments);
+      const refused = comments.flatMap(({ size }, index) => (size > 255 ? [{ index, code: 'SIZE_INVALID' }] : []));
+      const isNoneTaken = refused.length === comments.length;
+      response.writeHead(isNoneTaken ? 400 : 202, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(isNoneTaken ? { code: 'SIZE_INVALID', refused } : { accepted: 1, refused }));
+    });
+  };
+}
+
+async function run(argv: readonly string[], signal = new AbortController().signal) {
+  const out = new PassThrough({ encoding: 'utf8' });
+  const err = new PassThrough({ encoding: 'utf8' });
+  const code = await replayCommand(argv, { clock: systemClock, stdout: out, stderr: err, cwd, signal });
+  return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') };
+}
+
+function fileOf(name: string, content: string | Uint8Array): string {
+  writeFileSync(join(cwd, name), content);
+  return name;
+}
+
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+  server = undefined;
+});
+
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+describe('npm run replay', () => {
+  it('posts the recording to the room and says what was left out', async () => {
+    const seen: [string, string[]][] = [];
+    const url = await listen(takeAll((path, comments) => seen.push([path, comments.map(({ text }) => text)])));
+    const file = fileOf('sample.xml', SAMPLE);
+    const { code, out, err } = await run([file, '--room', 'demo', '--url', url, '--times', '2']);
+    const path = 'POST /rooms/demo/comments application/json';
+    expect(seen.map(([to]) => to)).toEqual(seen.map(() => path));
+    expect(seen.flatMap(([, texts]) => texts)).toEqual(['too large', '007', 'too large', '007']);
+    expect(out).toMatch(/^sent 4 of 4 comments to room demo, accepted 2, in \d+\.\d s\n/);
+    expect(out).toContain('\nleft out 6: mode 7 (2), malformed (2), SIZE_INVALID (2)\n');
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+
+  it('says what it did so far when it is ended early, with exit code 130', async () => {
+    const stop = new AbortController();
+    const url = await listen(takeAll(() => stop.abort()));
+    const file = fileOf('long.xml', '<i><d p="0,1,25,0,0,0,u,1">a</d><d p="9999,1,25,0,0,0,u,2">b</d></i>');
+    const { code, out } = await run([file, '--room', 'demo', '--url', url], stop.signal);
+    expect(out).toMatch(/^sent 1 of 2 comments to room demo, accepted 1, in /);
+    expect(out).toContain('\nleft out 0\n');
+    expect(code).toBe(130);
+  });
+
+  it('ends with exit code 1 when nobody listens', async () => {
+    const url = await listen(() => {});
+    await new Promise((resolve) => server?.close(resolve));
+    const { code, out, err } = await run([fileOf('sample.xml', SAMPLE), '--room', 'demo', '--url', url]);
+    expect(err).toMatch(/^replay: cannot reach --url http:\/\/127\.0\.0\.1:\d+ \(connect ECONNREFUSED [^\n]*\)\n$/);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+  });
+
+  it('ends with exit code 1 when the server stops', async () => {
+    const url = await listen((_, response) => response.writeHead(503).end('{"code":"SHUTTING_DOWN"}'));
+    const { code, err } = await run([fileOf('sample.xml', SAMPLE), '--room', 'demo', '--url', url]);
+    expect({ code, err }).toEqual({ code: 1, err: 'replay: the server answered 503 SHUTTING_DOWN\n' });
+  });
+
+  it.each([
+    ['a file that is not there', 'none.xml', /^replay: FILE "none\.xml": it cannot be read \(ENOENT: [^\n]*\)\n$/],
+    ['a folder', '.', /^replay: FILE "\.": it cannot be read \(EISDIR: [^\n]*\)\n$/],
+    ['a file that is not XML', fileOf('a.json', '{}'), /^replay: FILE "a\.json": it is not well-formed XML [^\n]*\n$/],
+    ['other XML', fileOf('a.svg', '<svg/>'), /^replay: FILE "a\.svg": it has no root element <i>[^\n]*\n$/],
+    ['bytes', fileOf('a.png', Uint8Array.of(0x89, 0x50)), /^replay: FILE "a\.png": it is not UTF-8 text[^\n]*\n$/],
+  ])('refuses %s with exit code 2', async (_, file, sentence) => {
+    const { code, out, err } = await run([file, '--room', 'demo']);
+    expect(err).toMatch(sentence);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+  });
+
+  it('refuses a bad option with exit code 2, before it reads the file', async () => {
+    const { code, err } = await run(['none.xml', '--room', 'demo', '--speed', '-1']);
+    expect({ code, err }).toEqual({ code: 2, err: 'replay: --speed "-1" must be a number above 0\n' });
+  });
+
+  it('helps with exit code 0', async () => {
+    const { code, out } = await run(['--help']);
+    expect(out).toContain('Usage: npm run replay -- [options] <FILE>');
+    expect(code).toBe(0);
+  });
+});

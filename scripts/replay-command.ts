@@ -1,0 +1,151 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import type { Clock } from '../src/clock.ts';
+import { parseRecording, type Recording, RecordingError } from './bilibili-xml.ts';
+import { type Answer, ReplayError } from './replay-answer.ts';
+import { type ReplayOptions, readOptions } from './replay-options.ts';
+import { emptyTally, type ReplayTally, runReplay } from './replay-run.ts';
+
+/** How long a request may take, in ms. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** What the command needs of the process it runs in. */
+export interface Surroundings {
+  readonly clock: Clock;
+  /** The summary and the help go here. */
+  readonly stdout: { write(text: string): unknown };
+  /** Faults go here, and the progress bar if it is a terminal. */
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
+  /** The folder that FILE is relative to. */
+  readonly cwd: string;
+  /** Ends the replay early (Ctrl-C). */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Runs `replay` and gives back the exit code: 0 done, 1 stopped by the server or for want of one, 2 bad option or file,
+ * 130 ended by `signal`. `argv` is the command line without the program's own name.
+ */
+export async function replayCommand(argv: readonly string[], around: Surroundings): Promise<number> {
+  const options = readOptions(argv);
+  if ('help' in options) {
+    around.stdout.write(options.help);
+    return 0;
+  }
+  if ('fault' in options) return complain(around, options.fault, 2);
+  const recording = await readRecording(options.file, around.cwd);
+  if (typeof recording === 'string') return complain(around, `FILE ${JSON.stringify(options.file)}: ${recording}`, 2);
+  return replayRecording(recording, options, around);
+}
+
+async function replayRecording(recording: Recording, options: ReplayOptions, around: Surroundings): Promise<number> {
+  const { clock, signal } = around;
+  const tally = emptyTally();
+  const start = clock.now();
+  const bar = options.progress && around.stderr.isTTY === true ? openBar(around.stderr) : undefined;
+  bar?.start(recording.moments.length * options.times, 0, { accepted: 0 });
+  let fault: string | undefined;
+  try {
+    await runReplay({
+      moments: recording.moments,
+      times: options.times,
+      speed: options.speed,
+      clock,
+      signal,
+      tally,
+      post: (body) => post(options, body),
+      progress: () => bar?.update(tally.sent, { accepted: tally.accepted }),
+    });
+  } catch (error) {
+    if (!(error instanceof ReplayError)) throw error;
+    fault = error.message;
+  } finally {
+    bar?.stop();
+  }
+  if (fault === undefined || tally.sent > 0) {
+    around.stdout.write(describeReplay(recording, options, tally, clock.now() - start));
+  }
+  if (fault !== undefined) return complain(around, fault, 1);
+  return signal.aborted ? 130 : 0;
+}
+
+/**
+ * The lines that say what was done: comments sent and accepted, the duration, what was left out by reason.
+ *
+ * @param ms how long it took
+ */
+function describeReplay(recording: Recording, options: ReplayOptions, tally: ReplayTally, ms: number): string {
+  const { moments } = recording;
+  // What the file has of no use is left out again in every round that began.
+  const rounds = moments.length === 0 ? options.times : Math.max(1, Math.ceil(tally.sent / moments.length));
+  const unfit = [...recording.leftOut].map(([reason, count]) => [reason, count * rounds] as const);
+  const leftOut = [...unfit, ...tally.refused].sort(([, a], [, b]) => b - a);
+  const total = leftOut.reduce((sum, [, count]) => sum + count, 0);
+  const list = leftOut.map(([reason, count]) => `${reason} (${count})`).join(', ');
+  const lines = [
+    `sent ${tally.sent} of ${moments.length * options.times} comments to room ${options.room}, ` +
+      `accepted ${tally.accepted}, in ${(ms / 1_000).toFixed(1)} s`,
+    total === 0 ? 'left out 0' : `left out ${total}: ${list}`,
+  ];
+  if (tally.waits > 0) lines.push(`waited ${tally.waits} times because the server asked to`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** The recording, or what is wrong with the file. */
+async function readRecording(file: string, cwd: string): Promise<Recording | string> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(resolve(cwd, file));
+  } catch (error) {
+    return `it cannot be read (${messageOf(error)})`;
+  }
+  let xml: string;
+  try {
+    xml = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return 'it is not UTF-8 text, and only a Bilibili XML recording in UTF-8 can be replayed';
+  }
+  try {
+    return parseRecording(xml);
+  } catch (error) {
+    if (error instanceof RecordingError) return error.message;
+    throw error;
+  }
+}
+
+async function post({ url, room }: ReplayOptions, body: string): Promise<Answer> {
+  try {
+    const response = await fetch(`${url}/rooms/${encodeURIComponent(room)}/comments`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      // A redirected POST would arrive as a GET.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    const { status, headers } = response;
+    return { status, retryAfter: headers.get('retry-after'), body: await response.text() };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError') {
+      throw new ReplayError(`no answer from --url ${url} within ${REQUEST_TIMEOUT_MS / 1_000} s`);
+    }
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+    throw new ReplayError(`cannot reach --url ${url} (${messageOf(cause)})`);
+  }
+}
+
+/** The system's code where there is one, since the message of a failed connection may be empty. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && typeof error.code === 'string' && error.message === '' ? error.code : error.message;
+}
+
+function openBar(stream: NodeJS.WritableStream): SingleBar {
+  return new SingleBar({ stream, format: '{bar} {percentage}% | {value}/{total} comments, {accepted} accepted' });
+}
+
+function complain({ stderr }: Surroundings, sentence: string, code: number): number {
+  stderr.write(`replay: ${sentence}\n`);
+  return code;
+}

@@ -1,0 +1,109 @@
+import type { Clock } from '../src/clock.ts';
+import type { RecordedComment, RecordedMoment } from './bilibili-xml.ts';
+import { type Answer, readAnswer } from './replay-answer.ts';
+
+/** Most comments that the API takes in one request. */
+export const MOST_PER_REQUEST = 1_000;
+
+/** A timer of Node.js holds at most 2³¹ ms; a longer sleep is slept in pieces. */
+const LONGEST_SLEEP_MS = 3_600_000;
+
+/** What was done so far. All are totals since the start, over all rounds. */
+export interface ReplayTally {
+  /** Comments that the server answered, each counted once however often it was sent. */
+  sent: number;
+  accepted: number;
+  /** Times that the server asked to send something again later. */
+  waits: number;
+  /** Comments refused for good, by code. */
+  readonly refused: Map<string, number>;
+}
+
+export interface Replay {
+  readonly moments: readonly RecordedMoment[];
+  /** How many times the recording is replayed, one after the other. */
+  readonly times: number;
+  /** How many times faster than recorded. */
+  readonly speed: number;
+  readonly clock: Clock;
+  /** Posts a JSON array of comments. What it throws ends the run. */
+  post(body: string): Promise<Answer>;
+  /** Ends the run early: after the answer to a request that is under way. */
+  readonly signal: AbortSignal;
+  /** Counted up as the run goes, so that it holds what was done however the run ends. */
+  readonly tally: ReplayTally;
+  /** Called whenever `tally` has changed. */
+  progress?(): void;
+}
+
+/** A comment with the time at which it is due, in the clock's ms. */
+interface Due {
+  readonly at: number;
+  readonly comment: RecordedComment;
+}
+
+export function emptyTally(): ReplayTally {
+  return { sent: 0, accepted: 0, waits: 0, refused: new Map() };
+}
+
+/**
+ * Posts the comments in their own timing, one request at a time, in order. What the server refuses for now is sent
+ * again before anything later; what has fallen due meanwhile goes along, up to {@link MOST_PER_REQUEST} comments.
+ *
+ * The recording starts at its second 0, not at its first comment; the next round starts where its last comment is.
+ *
+ * @throws ReplayError when the server's answer leaves no way to go on, and whatever `post` throws
+ */
+export async function runReplay(replay: Replay): Promise<void> {
+  const { clock, signal, tally } = replay;
+  const schedule = scheduleOf(replay, clock.now());
+  let next = schedule.next();
+  let again: readonly RecordedComment[] = [];
+  let retryAt = 0;
+  while (again.length > 0 || !next.done) {
+    await sleepUntil(again.length > 0 || next.done ? retryAt : next.value.at, clock, signal);
+    if (signal.aborted) return;
+    const batch = [...again];
+    for (const now = clock.now(); !next.done && next.value.at <= now; next = schedule.next()) {
+      if (batch.length >= MOST_PER_REQUEST) break;
+      batch.push(next.value.comment);
+    }
+    const outcome = readAnswer(await replay.post(JSON.stringify(batch)), batch.length);
+    tally.sent += batch.length - again.length;
+    tally.accepted += batch.length - outcome.again.size - outcome.refused.size;
+    for (const code of outcome.refused.values()) tally.refused.set(code, (tally.refused.get(code) ?? 0) + 1);
+    again = batch.filter((_, index) => outcome.again.has(index));
+    if (again.length > 0) {
+      tally.waits += 1;
+      retryAt = clock.now() + outcome.waitMs;
+    }
+    replay.progress?.();
+  }
+}
+
+/** Made as it is used: many rounds take no more memory than one. */
+function* scheduleOf({ moments, times, speed }: Replay, start: number): Generator<Due, undefined> {
+  const length = moments.at(-1)?.at ?? 0;
+  for (let round = 0; round < times; round += 1) {
+    for (const { at, comment } of moments) yield { at: start + (round * length + at) / speed, comment };
+  }
+  return undefined;
+}
+
+async function sleepUntil(at: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (let rest = at - clock.now(); rest > 0 && !signal.aborted; rest = at - clock.now()) {
+    await sleep(Math.ceil(Math.min(rest, LONGEST_SLEEP_MS)), clock, signal);
+  }
+}
+
+function sleep(ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      cancel();
+      signal.removeEventListener('abort', wake);
+      resolve();
+    };
+    const cancel = clock.after(ms, wake);
+    signal.addEventListener('abort', wake);
+  });
+}
