@@ -66,13 +66,22 @@ export class Crowd {
     return lost.length;
   }
 
+  /** Comes back as a real client would: where nobody answers, because a shard has just gone, it tries again. */
   async resume(seat: Seat): Promise<void> {
     await seat.viewer.close();
     const { viewer } = seat;
     seat.heard.push(...viewer.comments);
     seat.faults.push(...viewer.faults);
-    seat.viewer = this.#connect(seat.room, seat.codec, `?since=${viewer.seq}`);
-    await seat.viewer.welcome();
+    for (let tries = 0; ; tries += 1) {
+      seat.viewer = this.#connect(seat.room, seat.codec, `?since=${viewer.seq}`);
+      try {
+        await seat.viewer.welcome();
+        return;
+      } catch (error) {
+        if (tries === 100) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
   }
 
   /** Waits until every seat has heard its room's last batch. */

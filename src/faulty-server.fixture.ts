@@ -4,6 +4,7 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { Command } from 'commander';
 import { serve } from './cli/serve-command.ts';
 import { addSettings, readSettings } from './cli/setting-options.ts';
+import { compiledFile } from './compiled-file.ts';
 import { FAULT_CHANNEL, type FaultOrder } from './shards/shard-fault-order.fixture.ts';
 
 const command = new Command();
@@ -18,5 +19,5 @@ createInterface({ input: process.stdin }).on('line', (line) => {
 });
 
 await serve(readSettings(command), {
-  shardFile: new URL('../workers/shard-faulty.fixture.js', import.meta.url).pathname,
+  shardFile: compiledFile('workers/shard-faulty.fixture.js'),
 });

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-
-const ROOT = new URL('..', import.meta.url);
+import { compiledFile } from './compiled-file.ts';
 
 /** A line of the server's log. */
 export type LogLine = Record<string, unknown> & { msg?: string };
@@ -18,9 +17,7 @@ export class ServerProcess {
   #waiting: (() => void)[] = [];
 
   constructor(entry: string, args: readonly string[], env: NodeJS.ProcessEnv) {
-    const file = new URL(entry, ROOT).pathname;
-    this.child = spawn(process.execPath, [file, ...args], {
-      cwd: ROOT.pathname,
+    this.child = spawn(process.execPath, [compiledFile(entry), ...args], {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -111,10 +108,10 @@ export interface PostAnswer {
   retryAfterMs?: number;
 }
 
-/** Starts a server with free ports and waits until it is ready. `entry` is a compiled file below the project's root. */
+/** Starts a server with free ports and waits until it is ready. `entry` is a compiled file. */
 export async function startProcess(
   args: readonly string[] = [],
-  { entry = 'dist/src/main.js', env = {} }: { entry?: string; env?: NodeJS.ProcessEnv } = {},
+  { entry = 'src/main.js', env = {} }: { entry?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<ServerProcess> {
   const ports = ['--port', '--api-port'].flatMap((flag) => (args.includes(flag) ? [] : [flag, '0']));
   const server = new ServerProcess(entry, [...ports, ...args], env);

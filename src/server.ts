@@ -12,6 +12,7 @@
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from './clock.ts';
 import { VolleyError } from './codes.ts';
+import { compiledFile } from './compiled-file.ts';
 import { createRing, RingWriter } from './frames/frame-ring.ts';
 import { checkRingSize, largestBatch } from './frames/push-size.ts';
 import { Pusher } from './frames/pusher.ts';
@@ -30,12 +31,6 @@ import { MemoryStore } from './store/store-memory.ts';
 
 /** Of `--grace`, what pending comments may take; the rest is for closing viewers. */
 const DRAIN_SHARE = 0.6;
-
-/** The compiled shard. From src/ (under a test runner) as from dist/src/. */
-const SHARD_FILE = new URL(
-  import.meta.url.endsWith('.ts') ? '../dist/workers/shard.js' : '../workers/shard.js',
-  import.meta.url,
-).pathname;
 
 /** Parts that a test replaces. */
 export interface ServerParts {
@@ -126,7 +121,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   const pool = new ShardPool({
     clock,
     shards,
-    filename: parts.shardFile ?? SHARD_FILE,
+    filename: parts.shardFile ?? compiledFile('workers/shard.js'),
     memory,
     ring,
     counters,

@@ -212,10 +212,12 @@ class Shard {
 
   /** Nothing of this thread can be trusted any more: sends the viewers to other shards and gives up. */
   #fail(error: unknown): void {
+    this.#stopListening();
     this.#sendAway();
     this.#end(error ?? new Error('thrown: undefined'));
   }
 
+  /** Not before the port is left to the other shards: whoever comes back at once must not queue up here again. */
   #sendAway(): void {
     for (const viewer of this.#viewers) viewer.close(CLOSE.RESTART, 'restarting');
   }

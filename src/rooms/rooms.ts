@@ -99,11 +99,12 @@ export class Rooms {
     return undefined;
   }
 
-  /** Counts viewers in. From this turn on the room's pushes are made for `codec`. */
+  /** Counts viewers in, of whom there may be none. From this turn on the room's pushes are made for `codec`. */
   join(name: string, shard: number, codec: Codec, count: number): Room {
     const room = this.#open(name);
     room.addViewers(shard, codec, count);
     if (!this.#quiet.has(room)) this.#heard(room);
+    this.#forgetLater(room);
     return room;
   }
 

@@ -3,7 +3,7 @@ import { Crowd } from '../crowd.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
 
-const FAULTY = { entry: 'dist/src/faulty-server.fixture.js' };
+const FAULTY = { entry: 'src/faulty-server.fixture.js' };
 
 let server: ServerProcess | undefined;
 

@@ -15,7 +15,7 @@ import type { JoinDesk } from './join-desk.ts';
 import type { ShardLimits, ShardTask } from './messages.ts';
 import { ShardLink } from './shard-link.ts';
 
-/** A shard that failed twice within this time is run again only after as long, in ms. */
+/** A shard that fails again within this time of being run again is left alone for as long, in ms. */
 const RESTART_PAUSE_MS = 1_000;
 
 export interface ShardPoolOptions {
@@ -40,6 +40,8 @@ interface Shard {
   link: ShardLink | undefined;
   listening: boolean;
   startedAt: number;
+  /** This generation is not the first. */
+  restarted: boolean;
   quiesced: () => void;
   ended: Promise<void>;
 }
@@ -65,6 +67,7 @@ export class ShardPool {
       link: undefined,
       listening: false,
       startedAt: Number.NEGATIVE_INFINITY,
+      restarted: false,
       quiesced: () => undefined,
       ended: Promise.resolve(),
     }));
@@ -163,8 +166,9 @@ export class ShardPool {
   #runAgain(shard: Shard, index: number): void {
     if (this.#closing) return;
     const { clock, tally } = this.#options;
-    const pause = clock.now() - shard.startedAt < RESTART_PAUSE_MS ? RESTART_PAUSE_MS : 0;
-    clock.after(pause, () => {
+    const again = shard.restarted && clock.now() - shard.startedAt < RESTART_PAUSE_MS;
+    shard.restarted = true;
+    clock.after(again ? RESTART_PAUSE_MS : 0, () => {
       if (this.#closing) return;
       tally.shardRestarts += 1;
       this.#run(shard, index, () => undefined);
