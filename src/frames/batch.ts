@@ -20,7 +20,7 @@ import { Packr, Unpackr } from 'msgpackr';
 import { VolleyError } from '../codes.ts';
 import { type Comment, DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft, MODES } from '../comment.ts';
 
-export const BATCH_VERSION = 1;
+const BATCH_VERSION = 1;
 
 /** A draft with its arrival, Unix ms. */
 export interface TimedDraft extends Draft {

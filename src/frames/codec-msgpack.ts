@@ -14,7 +14,7 @@ import { VolleyError } from '../codes.ts';
 import { decodeColumns, type NumberedBatch } from './batch.ts';
 import { appendBatch, type BatchMessage } from './codec-json.ts';
 
-export const FRAME_VERSION = 1;
+const FRAME_VERSION = 1;
 
 /** Most bytes that an integer or an array header takes. */
 const WIDEST = 9;
@@ -43,9 +43,14 @@ function putArray(view: DataView, at: number, length: number): number {
     view.setUint8(at, 0x90 | length);
     return at + 1;
   }
-  view.setUint8(at, 0xdc);
-  view.setUint16(at + 1, length);
-  return at + 3;
+  if (length <= 0xffff) {
+    view.setUint8(at, 0xdc);
+    view.setUint16(at + 1, length);
+    return at + 3;
+  }
+  view.setUint8(at, 0xdd);
+  view.setUint32(at + 1, length);
+  return at + 5;
 }
 
 function putInteger(view: DataView, at: number, value: number): number {
@@ -79,12 +84,20 @@ const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
  * @throws VolleyError BATCH_CORRUPT when the bytes are not a frame
  */
 export function decodeMsgpackFrame(frame: Uint8Array): BatchMessage {
-  const parts: unknown = unpackr.unpack(frame);
+  let parts: unknown;
+  try {
+    parts = unpackr.unpack(frame);
+  } catch (cause) {
+    throw new VolleyError('BATCH_CORRUPT', 'the frame is not msgpack', { cause });
+  }
   if (!Array.isArray(parts) || parts[0] !== FRAME_VERSION || typeof parts[1] !== 'number') {
     throw new VolleyError('BATCH_CORRUPT', `not a frame of format version ${FRAME_VERSION}`);
   }
   const message: BatchMessage = { type: 'batch', seq: 0, prev: 0, at: 0, viewers: parts[1], comments: [] };
   for (const [i, part] of parts.slice(2).entries()) {
+    if (!Array.isArray(part) || typeof part[0] !== 'number' || typeof part[1] !== 'number') {
+      throw new VolleyError('BATCH_CORRUPT', 'the frame holds a batch without seq and prev');
+    }
     const [seq, prev, columns] = part as [number, number, unknown];
     appendBatch(message, { seq, prev }, decodeColumns(columns, seq), i === 0);
   }

@@ -12,6 +12,7 @@ export class FrameMaker {
   readonly #viewers: number;
   readonly #onEncoded: (codec: Codec) => void;
   readonly #frames: (Uint8Array | undefined)[] = [];
+  readonly #making: (Promise<void> | undefined)[] = [];
   #msgpack: Uint8Array | undefined;
 
   /** `onEncoded` counts: it is called once for every frame made. */
@@ -24,8 +25,10 @@ export class FrameMaker {
   /** Makes the frame, unless it is there. A promise only where the work goes on off the loop. */
   make(codec: Codec): undefined | Promise<void> {
     if (this.#frames[codec] !== undefined) return undefined;
+    if (this.#making[codec] !== undefined) return this.#making[codec];
     const made = codec === DEFLATE_CODEC ? deflateFrame(this.#msgpackFrame()) : this.#encode(codec);
-    return this.#keep(codec, made);
+    this.#making[codec] = this.#keep(codec, made);
+    return this.#making[codec];
   }
 
   /** The frame, made on the spot where {@link make} was not asked for it before. */

@@ -49,9 +49,14 @@ interface RingViews {
   readonly words: Uint32Array;
 }
 
-/** Makes the memory of a ring: `capacity` bytes of data (a multiple of 8, at most 2^29) for `readers` readers. */
+/**
+ * Makes the memory of a ring: `capacity` bytes of data (a multiple of 8, at most 2^29) for `readers` readers. All of it
+ * is touched now: the kernel would else hand it out as the ring goes round, and a server would look as if it leaked.
+ */
 export function createRing(capacity: number, readers: number): RingMemory {
-  return { buffer: new SharedArrayBuffer(LINE * (1 + readers) + capacity), readers };
+  const buffer = new SharedArrayBuffer(LINE * (1 + readers) + capacity);
+  new Uint8Array(buffer).fill(0);
+  return { buffer, readers };
 }
 
 function viewRing(memory: RingMemory): RingViews {
@@ -145,7 +150,6 @@ export class RingWriter {
     const lost = this.#lost(this.#end, size);
     if (lost > 0) {
       const word = (this.#end % capacity) / 4;
-      words[word] = 0;
       words[word + 1] = FILLER << 16;
       this.#end = (this.#end + lost) % (2 * capacity);
     }

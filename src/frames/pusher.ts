@@ -24,6 +24,8 @@ interface Push {
   readonly room: Room;
   readonly seq: number;
   readonly maker: FrameMaker;
+  /** Codecs whose frame was reported as too large, a bit each. */
+  oversized: number;
 }
 
 export interface PusherOptions {
@@ -58,7 +60,7 @@ export class Pusher implements PushSink {
 
   push(room: Room, batches: readonly StoredBatch[]): void {
     const maker = new FrameMaker(batches, room.viewers, this.#count);
-    const push: Push = { room, seq: batches.at(-1)?.seq ?? room.seq, maker };
+    const push: Push = { room, seq: batches.at(-1)?.seq ?? room.seq, maker, oversized: 0 };
     let making: Promise<void> | undefined;
     for (const codec of ALL_CODECS) {
       if (room.viewersByCodec[codec] > 0) making = maker.make(codec) ?? making;
@@ -68,6 +70,7 @@ export class Pusher implements PushSink {
       return;
     }
     this.#making += 1;
+    // Deflate fails only for want of memory: a fault of the whole process, left to the handler of unhandled ones.
     making.then(() => {
       this.#making -= 1;
       this.#add(push);
@@ -116,9 +119,11 @@ export class Pusher implements PushSink {
     const before = tally.pushes + tally.presences;
     let done = 0;
     while (done < ready.length && this.#write(ready[done] as Push)) done += 1;
+    // A room that pushes needs no presence, and one written after its batch would name the seq before it.
+    for (const { room } of ready) this.#presences.delete(room);
     if (done === ready.length) this.#writePresences();
     if (done < ready.length) {
-      tally.ringWaits += 1;
+      if (this.#retrying === undefined) tally.ringWaits += 1;
       this.#retry();
     }
     this.#ready = ready.slice(done);
@@ -140,8 +145,11 @@ export class Pusher implements PushSink {
       size += entrySize(topic.length, frame.length);
       if (size > ring.capacity / 2) {
         size -= entrySize(topic.length, frame.length);
-        tally.oversizedFrames += 1;
-        this.#options.oversized(push.room.name, frame.length);
+        if ((push.oversized & (1 << codec)) === 0) {
+          push.oversized |= 1 << codec;
+          tally.oversizedFrames += 1;
+          this.#options.oversized(push.room.name, frame.length);
+        }
         continue;
       }
       entries.push({ topic, frame, flags: isBinary(codec) ? BINARY : 0 });

@@ -38,7 +38,7 @@ export interface RoomsOptions {
   readonly maxPending: number;
   /** Most comments waiting in all rooms together. */
   readonly maxPendingAll: number;
-  /** Most bytes of batches merged into one push; a single batch may be larger. */
+  /** Most bytes of batches merged into one push, which holds at most `maxBatch` comments too; a single batch may be larger. */
   readonly maxPushBytes: number;
   readonly tally: Tally;
 }
@@ -222,7 +222,9 @@ export class Rooms {
     const code = refusalOf(error);
     this.#options.tally.refuse(code, taken.length);
     for (const { origin, number } of taken) origin?.failed(number, code);
-    this.#settle(room);
+    // Other nodes' batches must not wait for an append of ours to succeed.
+    if (room.tail.length > 0) this.#push(room);
+    else this.#settle(room);
   }
 
   /** Pushes once the append is answered and its batch has come out of the tail, whichever is later. */
@@ -233,7 +235,7 @@ export class Rooms {
   }
 
   #push(room: Room): void {
-    const batches = takeWithin(room.tail, this.#options.maxPushBytes);
+    const batches = takeWithin(room.tail, this.#options.maxPushBytes, this.#options.maxBatch);
     room.tail = room.tail.slice(batches.length);
     room.phase = 'pushing';
     this.#options.sink.push(room, batches);
@@ -289,12 +291,14 @@ export class Rooms {
   }
 }
 
-/** The first of `batches`, at least one, and as many more as stay within `maxBytes` together. */
-function takeWithin(batches: readonly StoredBatch[], maxBytes: number): readonly StoredBatch[] {
+/** The first of `batches`, at least one, and as many more as stay within `maxBytes` and `maxComments` together. */
+function takeWithin(batches: readonly StoredBatch[], maxBytes: number, maxComments: number): readonly StoredBatch[] {
   let bytes = 0;
+  let comments = 0;
   for (const [i, batch] of batches.entries()) {
     bytes += batch.bytes.length;
-    if (i > 0 && bytes > maxBytes) return batches.slice(0, i);
+    comments += batch.count;
+    if (i > 0 && (bytes > maxBytes || comments > maxComments)) return batches.slice(0, i);
   }
   return batches;
 }

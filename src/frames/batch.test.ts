@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
+
+const AT = 1_764_000_000_000;
+const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };
+const FULL: TimedDraft = {
+  text: '神',
+  mode: 1,
+  color: 0x0000ff,
+  size: 30,
+  user: 'u',
+  name: 'bob',
+  extra: 'gift:1',
+  at: AT + 137,
+};
+
+const CORRUPT = expect.objectContaining({ name: 'VolleyError', code: 'BATCH_CORRUPT' });
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));
+}
+
+function decode(bytes: Uint8Array) {
+  return decodeBatch({ seq: 42, prev: 41, bytes });
+}
+
+describe('the bytes of a batch', () => {
+  it('have nil for every column in which all comments have the default', () => {
+    const { bytes, count } = encodeBatch([PLAIN]);
+    expect(hex(bytes)).toBe('9a 01 cb4279ab697e800000 c0 c0 91 a2676a c0 c0 c0 c0 c0'.replaceAll(' ', ''));
+    expect(count).toBe(1);
+  });
+
+  it('have all columns, defaults filled in for the comments that have them', () => {
+    const columns = [
+      '9a 01 cb4279ab697e800000',
+      '92 a0 a175',
+      '92 a0 a3626f62',
+      '92 a2676a a3e7a59e',
+      'c402 00 01',
+      'c406 ffffff 0000ff',
+      'c402 19 1e',
+      'c404 0000 0089',
+      '92 a0 a6676966743a31',
+    ];
+    const { bytes, count } = encodeBatch([PLAIN, FULL]);
+    expect(hex(bytes)).toBe(columns.join('').replaceAll(' ', ''));
+    expect(count).toBe(2);
+  });
+
+  it('hold offsets of up to 65,535 ms in two bytes each, and larger ones as integers', () => {
+    const near = encodeBatch([PLAIN, { ...PLAIN, at: AT + 65_535 }]).bytes;
+    expect(hex(near)).toContain('c4040000ffff');
+    const far = encodeBatch([PLAIN, { ...PLAIN, at: AT + 65_536 }]).bytes;
+    expect(hex(far)).toContain('9200ce00010000');
+    expect(decode(near).comments.map(({ at }) => at)).toEqual([0, 65_535]);
+    expect(decode(far).comments.map(({ at }) => at)).toEqual([0, 65_536]);
+  });
+});
+
+describe('a batch read back', () => {
+  it('gives every comment its batch and its place as id, and the time after the first', () => {
+    expect(decode(encodeBatch([PLAIN, FULL]).bytes)).toStrictEqual({
+      at: AT,
+      comments: [
+        { id: '42.0', user: '', name: '', text: 'gj', mode: 'scroll', color: 0xffffff, size: 25, at: 0 },
+        {
+          id: '42.1',
+          user: 'u',
+          name: 'bob',
+          text: '神',
+          mode: 'top',
+          color: 0x0000ff,
+          size: 30,
+          at: 137,
+          extra: 'gift:1',
+        },
+      ],
+    });
+  });
+
+  it('has the colours and sizes that went in, over their whole range', () => {
+    const styles = fc.array(
+      fc.record({ color: fc.integer({ min: 0, max: 0xffffff }), size: fc.integer({ min: 1, max: 255 }) }),
+      { minLength: 1 },
+    );
+    fc.assert(
+      fc.property(styles, (given) => {
+        const { comments } = decode(encodeBatch(given.map((style) => ({ ...PLAIN, ...style }))).bytes);
+        expect(comments.map(({ color, size }) => ({ color, size }))).toEqual(given);
+      }),
+    );
+  });
+
+  it('has no time before its first comment, wherever the clock was set between two', () => {
+    const arrivals = fc.array(fc.integer({ min: AT - 100_000, max: AT + 100_000 }), { minLength: 1 });
+    fc.assert(
+      fc.property(arrivals, (times) => {
+        const first = times[0] ?? 0;
+        const { at, comments } = decode(encodeBatch(times.map((time) => ({ ...PLAIN, at: time }))).bytes);
+        expect(at).toBe(first);
+        expect(comments.map((comment) => comment.at)).toEqual(times.map((time) => Math.max(0, time - first)));
+      }),
+    );
+  });
+
+  it('may have columns that this reader does not know', () => {
+    const known = encodeBatch([PLAIN, FULL]).bytes;
+    const more = fromHex(`9c${hex(known).slice(2)} 93010203 a16e`);
+    expect(decode(more)).toStrictEqual(decode(known));
+  });
+
+  it('may lack columns at its end, which then hold defaults', () => {
+    const short = fromHex('95 01 cb4279ab697e800000 c0 c0 91a2676a');
+    expect(decode(short)).toStrictEqual(decode(encodeBatch([PLAIN]).bytes));
+  });
+
+  it('shows a mode that this reader does not know as scroll', () => {
+    const { comments } = decode(encodeBatch([{ ...PLAIN, mode: 9 }]).bytes);
+    expect(comments[0]?.mode).toBe('scroll');
+  });
+});
+
+describe('bytes that are not a batch are refused as BATCH_CORRUPT:', () => {
+  const cases = {
+    'another format version': '9a 02 cb4279ab697e800000 c0 c0 91a2676a c0 c0 c0 c0 c0',
+    'no time': '9a 01 c0 c0 c0 91a2676a c0 c0 c0 c0 c0',
+    'no texts': '9a 01 cb4279ab697e800000 c0 c0 c0 c0 c0 c0 c0 c0',
+    'not an array': 'a3 626f62',
+    'an unassigned msgpack byte': 'c1',
+    nothing: '',
+    'bytes after its end': '9a 01 cb4279ab697e800000 c0 c0 91a2676a c0 c0 c0 c0 c0 c0',
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    it(name, () => {
+      expect(() => decode(fromHex(bytes))).toThrow(CORRUPT);
+    });
+  }
+
+  it('a batch that ends too early, wherever it was cut', () => {
+    const { bytes } = encodeBatch([PLAIN, FULL]);
+    for (let length = 0; length < bytes.length; length += 1) {
+      expect(() => decode(bytes.subarray(0, length)), `cut to ${length} bytes`).toThrow(CORRUPT);
+    }
+  });
+});

@@ -1,0 +1,239 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { settle } from '../clock.fixture.ts';
+import { SLOT_MS } from '../rooms/slots.ts';
+import { DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
+import { LARGE_FRAME } from './pusher.ts';
+import { PusherBench } from './pusher-bench.fixture.ts';
+
+/** What deflating waits for, so that a test says when it is done. */
+const deflating = vi.hoisted(() => ({ until: undefined as Promise<void> | undefined }));
+
+vi.mock(import('./deflate.ts'), async (original) => {
+  const { deflateFrameNow } = await original();
+  const deflateFrame = (frame: Uint8Array) =>
+    deflating.until === undefined ? deflateFrameNow(frame) : deflating.until.then(() => deflateFrameNow(frame));
+  return { deflateFrameNow, deflateFrame };
+});
+
+/** Holds every deflate from now on until the returned function is called. */
+function holdDeflate(): () => void {
+  let open: () => void = () => undefined;
+  deflating.until = new Promise((resolve) => {
+    open = resolve;
+  });
+  return open;
+}
+
+beforeEach(() => {
+  deflating.until = undefined;
+});
+
+describe('a push', () => {
+  it('is one entry for every codec in use, each encoded once whatever the number of viewers', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC, DEFLATE_CODEC);
+    room.addViewers(0, MSGPACK_CODEC, 500);
+    bench.push(room, 1);
+    await settle();
+    expect(bench.read()).toEqual(['json:a batch 1', '[msgpack:a batch 1]', '[deflate:a batch 1]']);
+    expect(bench.tally).toMatchObject({ framesEncoded: [1, 1, 1], pushes: 3, oversizedFrames: 0, ringWaits: 0 });
+  });
+
+  it('makes no frame for a codec that nobody uses', async () => {
+    const bench = new PusherBench();
+    bench.push(bench.room('a', MSGPACK_CODEC), 1);
+    await settle();
+    expect(bench.read()).toEqual(['[msgpack:a batch 1]']);
+    expect(bench.tally.framesEncoded).toEqual([0, 1, 0]);
+  });
+
+  it('without viewers makes no frame and wakes nobody, but is committed', async () => {
+    const bench = new PusherBench();
+    bench.push(bench.room('a'), 1);
+    await settle();
+    expect(bench.events).toEqual(['a 1']);
+    expect(bench.tally).toMatchObject({ framesEncoded: [0, 0, 0], pushes: 0 });
+  });
+
+  it('is committed after the head was stored and the wake-up was posted, all in one turn', async () => {
+    const bench = new PusherBench();
+    bench.push(bench.room('a', JSON_CODEC), 7);
+    expect(bench.events).toEqual([]);
+    await Promise.resolve();
+    expect(bench.events).toEqual(['wake', 'a 7']);
+  });
+
+  it('shares its wake-up with every other room of its slot', async () => {
+    const bench = new PusherBench();
+    bench.push(bench.room('a', JSON_CODEC), 1);
+    bench.push(bench.room('b', JSON_CODEC, MSGPACK_CODEC), 5);
+    bench.push(bench.room('c', JSON_CODEC), 9);
+    await settle();
+    expect(bench.events).toEqual(['wake', 'a 1', 'b 5', 'c 9']);
+    expect(bench.read()).toHaveLength(4);
+  });
+
+  it('counts the bytes of its frames, and those too large for the cork buffer', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', MSGPACK_CODEC);
+    bench.push(room, 1, 'x'.repeat(LARGE_FRAME));
+    await settle();
+    expect(bench.tally.largeFrames).toBe(1);
+    expect(bench.tally.ringBytes).toBeGreaterThan(LARGE_FRAME);
+    const before = bench.tally.ringBytes;
+    bench.push(room, 2, 'x'.repeat(LARGE_FRAME - (before - LARGE_FRAME)));
+    await settle();
+    expect(bench.tally).toMatchObject({ largeFrames: 1, ringBytes: before + LARGE_FRAME });
+  });
+});
+
+describe('the codecs of a push are those in use when it is committed:', () => {
+  it('a viewer of another codec who came while deflate was under way gets its frame', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', DEFLATE_CODEC);
+    const open = holdDeflate();
+    bench.push(room, 1);
+    await settle();
+    expect(bench.events).toEqual([]);
+    room.addViewers(0, JSON_CODEC, 1);
+    open();
+    await settle();
+    expect(bench.read()).toEqual(['json:a batch 1', '[deflate:a batch 1]']);
+    expect(bench.tally.framesEncoded).toEqual([1, 0, 1]);
+  });
+
+  it('a codec that nobody uses any more is not written', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', DEFLATE_CODEC, MSGPACK_CODEC);
+    const open = holdDeflate();
+    bench.push(room, 1);
+    room.addViewers(0, DEFLATE_CODEC, -1);
+    open();
+    await settle();
+    expect(bench.read()).toEqual(['[msgpack:a batch 1]']);
+    expect(bench.tally.pushes).toBe(1);
+  });
+
+  it('a room that everybody left is committed without a wake-up', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', DEFLATE_CODEC);
+    const open = holdDeflate();
+    bench.push(room, 1);
+    room.addViewers(0, DEFLATE_CODEC, -1);
+    open();
+    await settle();
+    expect(bench.events).toEqual(['a 1']);
+  });
+});
+
+describe('while a frame is deflated', () => {
+  it('the other rooms of the slot wait for it and share its wake-up', async () => {
+    const bench = new PusherBench();
+    const open = holdDeflate();
+    bench.push(bench.room('a', DEFLATE_CODEC), 1);
+    bench.push(bench.room('b', JSON_CODEC), 1);
+    await settle();
+    expect(bench.events).toEqual([]);
+    open();
+    await settle();
+    expect(bench.events).toEqual(['wake', 'b 1', 'a 1']);
+  });
+
+  it('they do not wait beyond the next slot', async () => {
+    const bench = new PusherBench();
+    const open = holdDeflate();
+    bench.push(bench.room('a', DEFLATE_CODEC), 1);
+    bench.push(bench.room('b', JSON_CODEC), 1);
+    await bench.clock.advance(SLOT_MS);
+    expect(bench.events).toEqual(['wake', 'b 1']);
+    open();
+    await settle();
+    expect(bench.events).toEqual(['wake', 'b 1', 'wake', 'a 1']);
+    expect(bench.read()).toEqual(['json:b batch 1', '[deflate:a batch 1]']);
+  });
+});
+
+describe('a presence', () => {
+  it('is JSON text on every codec in use, with what holds when it is committed', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', JSON_CODEC, DEFLATE_CODEC);
+    room.seq = 41;
+    bench.pusher.pushPresence(room);
+    bench.pusher.pushPresence(room);
+    room.seq = 42;
+    await settle();
+    expect(bench.read()).toEqual(['json:a presence 42', 'deflate:a presence 42']);
+    expect(bench.tally).toMatchObject({ presences: 2, pushes: 0, framesEncoded: [0, 0, 0] });
+    expect(bench.events).toEqual(['wake']);
+  });
+
+  it('is said once', async () => {
+    const bench = new PusherBench();
+    bench.pusher.pushPresence(bench.room('quiet', JSON_CODEC));
+    await settle();
+    bench.push(bench.room('a', JSON_CODEC), 1);
+    await settle();
+    expect(bench.read()).toEqual(['json:quiet presence 0', 'json:a batch 1']);
+  });
+
+  it('of a room that everybody left is nothing, and wakes nobody', async () => {
+    const bench = new PusherBench();
+    bench.pusher.pushPresence(bench.room('a'));
+    await settle();
+    expect(bench.events).toEqual([]);
+  });
+
+  it('shares the wake-up of the slot', async () => {
+    const bench = new PusherBench();
+    bench.pusher.pushPresence(bench.room('quiet', JSON_CODEC));
+    bench.push(bench.room('a', JSON_CODEC), 1);
+    await settle();
+    expect(bench.events).toEqual(['wake', 'a 1']);
+    expect(bench.read()).toEqual(['json:a batch 1', 'json:quiet presence 0']);
+  });
+
+  it('gives way to a batch of its room, after which its seq would be an old one', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', JSON_CODEC);
+    bench.pusher.pushPresence(room);
+    bench.push(room, 1);
+    await settle();
+    expect(bench.read()).toEqual(['json:a batch 1']);
+  });
+});
+
+describe('a frame that the ring can never take', () => {
+  const text = 'x'.repeat(800);
+
+  it('is reported and counted, and the codecs whose frames fit go on', async () => {
+    const bench = new PusherBench(2_048);
+    const room = bench.room('a', JSON_CODEC, DEFLATE_CODEC);
+    bench.push(room, 1, text.repeat(2));
+    await settle();
+    expect(bench.events).toEqual(['oversized a', 'wake', 'a 1']);
+    expect(bench.read()).toEqual(['[deflate:a batch 1]']);
+    expect(bench.tally).toMatchObject({ oversizedFrames: 1, pushes: 1 });
+  });
+
+  it('is left out, and the room goes on', async () => {
+    const bench = new PusherBench(2_048);
+    const room = bench.room('a', JSON_CODEC);
+    bench.push(room, 1, text.repeat(2));
+    await settle();
+    bench.push(room, 2);
+    await settle();
+    expect(bench.events).toEqual(['oversized a', 'a 1', 'wake', 'a 2']);
+    expect(bench.read()).toEqual(['json:a batch 2']);
+  });
+
+  it('is reported once, however long the rest of its push waits for room', async () => {
+    const bench = new PusherBench(2_048);
+    for (const name of ['a', 'b']) bench.push(bench.room(name, JSON_CODEC), 1, text);
+    await settle();
+    const room = bench.room('c', JSON_CODEC, MSGPACK_CODEC);
+    bench.push(room, 1, text);
+    await bench.clock.advance(5 * SLOT_MS);
+    expect(bench.tally.pushes).toBe(2);
+    expect(bench.tally.oversizedFrames).toBe(1);
+  });
+});
