@@ -8,8 +8,8 @@
  * `status` is the HTTP status that the API answers with; `message` is the sentence a client sees.
  */
 export const REFUSALS = {
-  NOT_JSON: { status: 400, message: 'the body is not JSON' },
-  NOT_UTF8: { status: 400, message: 'the body is not UTF-8' },
+  NOT_JSON: { status: 400, message: 'not valid JSON' },
+  NOT_UTF8: { status: 400, message: 'not valid UTF-8' },
   NOT_AN_OBJECT: { status: 400, message: 'a comment must be a JSON object' },
   EMPTY_ARRAY: { status: 400, message: 'the array holds no comment' },
   TOO_MANY: { status: 413, message: 'more than 1,000 comments in one request' },
@@ -59,7 +59,7 @@ export interface Refusal {
 }
 
 /** Faults: thrown as {@link VolleyError}. The process ends, or one shard is run again; nobody's input causes them. */
-export const FAULTS = {
+const FAULTS = {
   PORT_IN_USE: 'a port is taken or may not be bound',
   RING_TOO_SMALL: 'the shared-memory ring cannot hold two of the largest pushes',
   RING_CORRUPT: 'a reader met bytes in the ring that no writer wrote',

@@ -3,6 +3,9 @@ import type { FastifyInstance } from 'fastify';
 import { VolleyError } from './codes.ts';
 import type { Settings } from './settings/settings.ts';
 
+/** What binding fails with when the host is none of this machine's, EINVAL for a link-local one without its link. */
+const NOT_AN_ADDRESS: readonly string[] = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL', 'EAFNOSUPPORT'];
+
 /**
  * Finds the viewers' port and opens the API's. SO_REUSEPORT would let the shards share a port with another server
  * unnoticed, so the viewers' port is first bound once without it, and held while the API's is taken.
@@ -39,7 +42,7 @@ function portFault(flag: string, port: number, host: string, error: unknown): un
     const detail = `${flag} cannot be ${port}: allowed is a free port of ${host}, and ${why}`;
     return new VolleyError('PORT_IN_USE', detail, { cause: error });
   }
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+  if (NOT_AN_ADDRESS.includes(code)) {
     const detail = `--host cannot be ${host}: allowed is an address of this machine`;
     return new VolleyError('PORT_IN_USE', detail, { cause: error });
   }

@@ -106,9 +106,8 @@ class Shard {
       drain: (socket) => this.#drained(socket.getUserData().viewer),
       close: (socket) => this.#closed(socket.getUserData().viewer),
     });
-    this.#app.get('/healthz', (res) => {
-      res.end('ok');
-    });
+    this.#app.get('/healthz', (res) => void res.end('ok'));
+    this.#app.head('/healthz', (res) => void res.endWithoutBody());
     this.#app.any('/*', (res, req) => {
       answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
     });

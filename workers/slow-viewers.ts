@@ -5,16 +5,29 @@ import type { Viewer } from './viewer.ts';
 
 const SKIPPED = JSON.stringify({ type: 'skipped' });
 
+/** Time for a viewer that is being closed to read so much that its close code fits into its buffer, in ms. */
+const FAREWELL_MS = 5_000;
+
+interface Slow {
+  /** Since when it is over the limit, in ms of `performance.now()`. */
+  readonly since: number;
+  /** Since when it is being closed. */
+  closingSince: number | undefined;
+}
+
 /**
  * Viewers over the backpressure limit. uWebSockets.js drops what is published to them and tells here; a viewer that
  * reads again hears that it was skipped, one that does not for `slowClose` is closed. Others pay nothing for it:
  * only viewers in this list are ever looked at.
+ *
+ * uWebSockets.js drops a close frame as it drops any other over the limit, so a viewer is first taken off its room
+ * and closed with the code once its buffer has room; if it goes on reading nothing, the link is cut.
  */
 export class SlowViewers {
   readonly #limits: ShardLimits;
   readonly #counters: ShardCounters;
-  /** Since when, in ms of `performance.now()`. */
-  readonly #since = new Map<Viewer, number>();
+  /** In the order in which they became slow. */
+  readonly #slow = new Map<Viewer, Slow>();
 
   constructor(limits: ShardLimits, counters: ShardCounters) {
     this.#limits = limits;
@@ -24,29 +37,38 @@ export class SlowViewers {
   /** A message for `viewer` was dropped. */
   dropped(viewer: Viewer): void {
     this.#counters.add('dropped', 1);
-    if (!this.#since.has(viewer)) this.#since.set(viewer, performance.now());
+    if (!this.#slow.has(viewer)) this.#slow.set(viewer, { since: performance.now(), closingSince: undefined });
   }
 
   /** `viewer`'s buffer has shrunk: at half the limit there is room again for it to hear what it missed. */
   drained(viewer: Viewer): void {
-    if (!this.#since.has(viewer) || viewer.buffered * 2 > this.#limits.maxBackpressure) return;
-    this.#since.delete(viewer);
+    const slow = this.#slow.get(viewer);
+    if (slow === undefined || viewer.buffered * 2 > this.#limits.maxBackpressure) return;
+    this.#slow.delete(viewer);
+    if (slow.closingSince !== undefined) {
+      viewer.close(CLOSE.SLOW, 'reads too slowly');
+      return;
+    }
     viewer.sendText(SKIPPED);
     this.#counters.add('skippedSent', 1);
   }
 
   gone(viewer: Viewer): void {
-    this.#since.delete(viewer);
+    this.#slow.delete(viewer);
   }
 
   /** Closes who has been slow for too long. Called once a second. */
   sweep(): void {
-    const latest = performance.now() - this.#limits.slowClose;
-    for (const [viewer, since] of this.#since) {
-      // Insertion order is the order of `since`.
-      if (since > latest) break;
-      this.#counters.add('slowClosed', 1);
-      viewer.close(CLOSE.SLOW, 'reads too slowly');
+    const now = performance.now();
+    for (const [viewer, slow] of this.#slow) {
+      if (slow.closingSince === undefined) {
+        if (now - slow.since < this.#limits.slowClose) continue;
+        slow.closingSince = now;
+        this.#counters.add('slowClosed', 1);
+        viewer.unsubscribe();
+      } else if (now - slow.closingSince >= FAREWELL_MS) {
+        viewer.cut();
+      }
     }
   }
 }

@@ -62,7 +62,7 @@ export function answerProblem(res: HttpResponse, code: RefusalCode): void {
   res.cork(() => {
     res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
     res.writeHeader('Content-Type', PROBLEM_TYPE);
-    if (code === 'UPGRADE_REQUIRED') res.writeHeader('Sec-WebSocket-Version', '13');
+    if (code === 'UPGRADE_REQUIRED') res.writeHeader('Upgrade', 'websocket').writeHeader('Sec-WebSocket-Version', '13');
     res.end(JSON.stringify(problem));
   });
 }

@@ -69,11 +69,26 @@ export class Viewer {
     this.#socket?.subscribe(topicOf(this.codec, this.room));
   }
 
-  /** Closes with a code; what is buffered goes out before, if the client reads. May be called twice. */
+  /** Nothing that is published reaches it any more. */
+  unsubscribe(): void {
+    this.#socket?.unsubscribe(topicOf(this.codec, this.room));
+  }
+
+  /**
+   * Closes with a code; what is buffered goes out before, if the client reads. Over the backpressure limit
+   * uWebSockets.js drops the code and only ends the link. May be called twice.
+   */
   close(code: number, reason: string): void {
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.end(code, reason);
+  }
+
+  /** Cuts the link, whatever is buffered. */
+  cut(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
   }
 
   /** The connection is gone: uWebSockets.js forbids any further call on the socket. */

@@ -29,7 +29,7 @@ export function addWatchCommand(program: Command): void {
 
 function readUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'ws:' || url?.protocol === 'wss:') return url;
+  if ((url?.protocol === 'ws:' || url?.protocol === 'wss:') && url.hash === '') return url;
   const sentence = `the URL cannot be "${text}": allowed is ws://HOST:PORT/rooms/ROOM`;
   throw new CommanderError(BAD_SETTING, 'volley.badUrl', sentence);
 }

@@ -1,0 +1,191 @@
+import { spawn } from 'node:child_process';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { compiledFile } from '../compiled-file.ts';
+import { CODECS } from '../frames/codec.ts';
+import { ServerProcess, startProcess } from '../server-process.fixture.ts';
+
+let server: ServerProcess;
+
+beforeAll(async () => {
+  server = await startProcess(['--interval', '50', '--workers', '1', '--memory-comments', '4']);
+});
+
+afterAll(async () => {
+  for (const { child } of watchers) child.kill('SIGKILL');
+  expect(await server.stop()).toBe(0);
+});
+
+const watchers: ServerProcess[] = [];
+
+function watch(...args: string[]): ServerProcess {
+  const watcher = new ServerProcess('src/main.js', ['watch', ...args], {});
+  watchers.push(watcher);
+  return watcher;
+}
+
+/** Watches `room` and waits until it is welcome. */
+async function join(room: string, ...args: string[]): Promise<ServerProcess> {
+  const watcher = watch(`${server.viewerUrl}/rooms/${room}`, ...args);
+  await noted(watcher, `-- ${room}: `);
+  return watcher;
+}
+
+/** Waits until `watcher` has written `text` to stderr. */
+async function noted(watcher: ServerProcess, text: string | RegExp): Promise<void> {
+  await vi.waitFor(() => expect(watcher.stderr).toMatch(text), { timeout: 15_000 });
+}
+
+/** Waits until a comment of `text` is printed, and gives all that was, without the times of day. */
+async function printed(watcher: ServerProcess, text: string): Promise<string[]> {
+  await watcher.logged(({ msg }) => msg?.endsWith(text) === true);
+  return watcher.lines.map(({ msg = '' }) => {
+    expect(msg).toMatch(/^\d\d:\d\d:\d\d /);
+    return msg.slice(9);
+  });
+}
+
+/** Stores comments, each in a batch of its own. */
+async function post(room: string, ...texts: string[]): Promise<void> {
+  for (const text of texts) expect((await server.post(room, { text }, '?wait=stored')).status).toBe(201);
+}
+
+function outcome(watcher: ServerProcess): Promise<{ code: number | NodeJS.Signals; stderr: string }> {
+  return watcher.ended.then((code) => ({ code, stderr: watcher.stderr }));
+}
+
+describe('volley watch', () => {
+  it.each(CODECS)('prints comments as they come, on %s', async (codec) => {
+    const watcher = await join(`live-${codec}`, '--codec', codec);
+    const encoded = await server.metric('volley_frames_encoded_total', `codec="${codec}"`);
+    await server.post(`live-${codec}`, [{ text: 'by nobody' }, { text: 'by a user', user: 'u1' }]);
+    await server.post(`live-${codec}`, { text: '弹幕 by a name', user: 'u1', name: '小明' });
+    const lines = await printed(watcher, 'by a name');
+    expect(lines).toEqual(['by nobody', 'u1: by a user', '小明: 弹幕 by a name']);
+    expect(watcher.stderr).toBe(`-- live-${codec}: 1 watching, seq 0\n`);
+    expect(await server.metric('volley_frames_encoded_total', `codec="${codec}"`)).toBeGreaterThan(encoded);
+  });
+
+  it('begins at the newest, after --since, or with --history', async () => {
+    await post('begin', 'one', 'two', 'three');
+    const watchers = await Promise.all([
+      join('begin'),
+      join('begin', '--since', '1'),
+      join('begin', '--history', '1'),
+      join('begin', '--since', '0', '--history', '1', '--codec', 'msgpack'),
+    ]);
+    await post('begin', 'four');
+    const heard = await Promise.all(watchers.map((watcher) => printed(watcher, 'four')));
+    const all = ['one', 'two', 'three', 'four'];
+    expect(heard).toEqual([['four'], all.slice(1), all.slice(2), all]);
+    for (const { stderr } of watchers) expect(stderr).not.toContain('missed');
+  });
+
+  it('notes what is no longer kept, and a room that began anew', async () => {
+    await post('notes', 'one', 'two', 'three', 'four', 'five', 'six');
+    const [late, ahead] = await Promise.all([join('notes', '--since', '1'), join('notes', '--since', '100')]);
+    expect(await printed(late, 'six')).toEqual(['three', 'four', 'five', 'six']);
+    await noted(late, '-- seq 2 to 2 are no longer kept\n');
+    expect(await printed(ahead, 'six')).toEqual(['three', 'four', 'five', 'six']);
+    await noted(ahead, '-- the room has begun anew\n');
+  });
+
+  it('notes that it read too slowly, and what it missed', async () => {
+    const watcher = await join('slow');
+    watcher.child.kill('SIGSTOP');
+    const large = Array.from({ length: 1_000 }, () => ({ text: '弹'.repeat(200) }));
+    while ((await server.metric('volley_drops_total', 'reason="backpressure"')) === 0) {
+      expect((await server.post('slow', large, '?wait=stored')).status).toBe(201);
+    }
+    watcher.child.kill('SIGCONT');
+    await noted(watcher, '-- reading too slowly: the server skipped pushes\n');
+    await post('slow', 'the next');
+    await printed(watcher, 'the next');
+    await noted(watcher, /-- missed what came between seq \d+ and \d+\n/);
+  });
+
+  it('ends with 0 on Ctrl-C, and says nothing more', async () => {
+    const watcher = await join('ctrl-c');
+    watcher.child.kill('SIGINT');
+    expect(await outcome(watcher)).toEqual({ code: 0, stderr: '-- ctrl-c: 1 watching, seq 0\n' });
+  });
+
+  it('ends with 0, quietly, when nobody reads what it prints any more', async () => {
+    const url = `${server.viewerUrl}/rooms/head`;
+    const script = '{ "$0" "$1" watch "$2"; echo "code $?" >&2; } | head -1';
+    const shell = spawn('sh', ['-c', script, process.execPath, compiledFile('src/main.js'), url], { stdio: 'pipe' });
+    let stdout = '';
+    let stderr = '';
+    shell.stdout.on('data', (part: Buffer) => {
+      stdout += part.toString();
+    });
+    shell.stderr.on('data', (part: Buffer) => {
+      stderr += part.toString();
+    });
+    const ended = new Promise<void>((resolve) => shell.once('close', () => resolve()));
+    await vi.waitFor(() => expect(stderr).toContain('watching'), { timeout: 15_000 });
+    let over = false;
+    ended.then(() => {
+      over = true;
+    });
+    for (let i = 0; !over; i += 1) await post('head', `line ${i}`);
+    expect(stdout.slice(9)).toBe('line 0\n');
+    expect(stderr).toBe('-- head: 1 watching, seq 0\ncode 0\n');
+  });
+});
+
+describe('volley watch ends with', () => {
+  it.concurrent.each([
+    ['http://127.0.0.1:9000/rooms/a', 'the URL cannot be "http://127.0.0.1:9000/rooms/a"'],
+    ['rooms/a', 'the URL cannot be "rooms/a"'],
+    ['ws://', 'the URL cannot be "ws://"'],
+    ['ws://127.0.0.1:9000/rooms/a#b', 'the URL cannot be "ws://127.0.0.1:9000/rooms/a#b"'],
+  ])('2 for the URL %s', async (url, sentence) => {
+    expect(await outcome(watch(url))).toEqual({
+      code: 2,
+      stderr: `volley: ${sentence}: allowed is ws://HOST:PORT/rooms/ROOM\n`,
+    });
+  });
+
+  it.concurrent.each([
+    [['--codec', 'xml'], /^volley: option '--codec <codec>' argument 'xml' is invalid\. Allowed choices are [^\n]+\n$/],
+    [['--since', '-1'], /^volley: --since cannot be "-1": allowed is a whole number\n$/],
+    [['--history', 'all'], /^volley: --history cannot be "all": allowed is a whole number\n$/],
+    [['--bogus'], /^volley: unknown option '--bogus'\n$/],
+  ])('2 for %j', async (args, stderr) => {
+    const ended = await outcome(watch(`${server.viewerUrl}/rooms/a`, ...args));
+    expect(ended).toEqual({ code: 2, stderr: expect.stringMatching(stderr) });
+  });
+
+  it.concurrent('2 without a URL', async () => {
+    expect(await outcome(watch())).toEqual({ code: 2, stderr: "volley: missing required argument 'url'\n" });
+  });
+
+  it.concurrent.each([
+    ['/rooms/a%20b', 404, 'ROOM_NAME_INVALID'],
+    ['/rooms/a?since=x', 400, 'SINCE_INVALID'],
+    ['/elsewhere', 404, 'NOT_FOUND'],
+  ])('1 and the server’s code when the handshake for %s is refused', async (path, status, code) => {
+    const ended = await outcome(watch(`${server.viewerUrl}${path}`));
+    expect(ended).toEqual({
+      code: 1,
+      stderr: expect.stringMatching(new RegExp(`^volley: the server answered ${status}: [^\\n]*"${code}"[^\\n]*\\n$`)),
+    });
+  });
+
+  it.concurrent('1 when nobody listens', async () => {
+    const gone = await startProcess();
+    expect(await gone.stop()).toBe(0);
+    const ended = await outcome(watch(`${gone.viewerUrl}/rooms/a`));
+    expect(ended).toEqual({ code: 1, stderr: expect.stringMatching(/^volley: cannot watch ws:[^\n]+\n$/) });
+  });
+
+  it.concurrent('1 when the server stops, and says so', async () => {
+    const stopping = await startProcess(['--workers', '1']);
+    const watcher = watch(`${stopping.viewerUrl}/rooms/a`);
+    await noted(watcher, '-- a: 1 watching');
+    expect(await stopping.stop()).toBe(0);
+    const { code, stderr } = await outcome(watcher);
+    expect(code).toBe(1);
+    expect(stderr).toBe('-- a: 1 watching, seq 0\nvolley: closed by the server: 1012 restarting\n');
+  });
+});

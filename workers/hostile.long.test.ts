@@ -1,0 +1,136 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CODECS } from '../src/frames/codec.ts';
+import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
+import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+
+let server: ServerProcess;
+const witnesses: ViewerClient[] = [];
+let said = 0;
+
+beforeAll(async () => {
+  server = await startProcess(['--interval', '50', '--workers', '2']);
+  for (const codec of [...CODECS, ...CODECS]) witnesses.push(new ViewerClient(server.viewerUrl, 'good', { codec }));
+  await Promise.all(witnesses.map((witness) => witness.welcome()));
+});
+
+afterAll(async () => {
+  await goOn();
+  expect(await server.metric('volley_shard_restarts_total')).toBe(0);
+  for (const { faults, socket } of witnesses) {
+    expect(faults).toEqual([]);
+    expect(socket.readyState).toBe(socket.OPEN);
+  }
+  expect(await server.stop()).toBe(0);
+  expect(server.stderr).toBe('');
+  expect(server.lines.filter(({ level }) => Number(level) > 30)).toEqual([]);
+});
+
+/** A comment of a new viewer reaches every good one. */
+async function goOn(): Promise<void> {
+  said += 1;
+  const joining = new ViewerClient(server.viewerUrl, 'good');
+  await joining.welcome();
+  joining.send({ type: 'comment', text: `still here ${said}` });
+  await Promise.all(witnesses.map((witness) => witness.until(() => witness.comments.length === said)));
+  for (const witness of witnesses) expect(witness.comments.at(-1)?.text).toBe(`still here ${said}`);
+  await joining.close();
+}
+
+describe('5,000 connections that never finish the handshake', () => {
+  it('keep nobody out and are all closed by the server', async () => {
+    const whole = handshake('/rooms/good');
+    const before = await server.metric('process_open_fds');
+    expect(before).toBeGreaterThan(0);
+    const clients: RawClient[] = [];
+    let open = 0;
+    let most = 0;
+    for (let i = 0; i < 5_000; i += 1) {
+      const client = new RawClient(server.viewerUrl).send(whole.slice(0, (i * 7) % (whole.length - 1)));
+      clients.push(client);
+      open += 1;
+      client.closed.then(() => {
+        open -= 1;
+      });
+      // What waits to be accepted must fit into the kernel's queue.
+      if (i % 100 === 99) await Promise.all(clients.slice(-100).map(({ connected }) => connected));
+      if (i % 1_000 !== 999) continue;
+      await goOn();
+      most = Math.max(most, await server.metric('process_open_fds'));
+    }
+    // Thousands were open at once, however slow this machine is.
+    expect(most - before).toBeGreaterThan(2_000);
+    while (open > 0) {
+      const closing = Promise.race(clients.filter(({ socket }) => !socket.closed).map(({ closed }) => closed));
+      await Promise.all([goOn(), closing]);
+    }
+    for (const { received } of clients) expect(received.toString('latin1')).not.toMatch(/^HTTP\/1\.1 [12]/);
+    await vi.waitFor(async () => expect(await server.metric('process_open_fds')).toBeLessThan(before + 50), 10_000);
+    expect(await server.metric('volley_viewers')).toBe(witnesses.length);
+  });
+});
+
+describe('whatever bytes', () => {
+  const opcode = fc.constantFrom(...Object.values(OPCODE), 3, 11, 15);
+  const aFrame = fc
+    .record({
+      opcode,
+      payload: fc.oneof(
+        fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+        fc.constantFrom('{"type":"comment","text":1}', '{', '[]', 'x'.repeat(5_000)).map((text) => Buffer.from(text)),
+      ),
+      fin: fc.boolean(),
+      masked: fc.boolean(),
+      reserved: fc.constantFrom(0, 0, 0, 0x10, 0x40, 0x70),
+    })
+    .map(({ opcode, payload, ...options }) => frame(opcode, payload, options));
+  const aFlaw = fc.record({ at: fc.nat(), to: fc.nat(255) });
+
+  /** Changes single bytes. */
+  function spoil(bytes: Buffer, flaws: readonly { at: number; to: number }[]): Buffer {
+    const spoiled = Buffer.from(bytes);
+    for (const { at, to } of flaws) spoiled[at % Math.max(1, spoiled.length)] = to;
+    return spoiled;
+  }
+
+  it('a viewer sends, the others notice nothing', async () => {
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(aFrame, { minLength: 1, maxLength: 8 }),
+        fc.array(aFlaw, { maxLength: 2 }),
+        fc.nat(),
+        async (frames, flaws, cut) => {
+          const client = await new RawClient(server.viewerUrl).join('bad');
+          const bytes = spoil(Buffer.concat(frames), flaws);
+          client.send(bytes.subarray(0, cut % (bytes.length + 1))).send(bytes.subarray(cut % (bytes.length + 1)));
+          client.socket.end();
+          await client.closed;
+          runs += 1;
+          if (runs % 50 === 0) await goOn();
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+  });
+
+  it('come instead of a handshake, the others notice nothing', async () => {
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(aFlaw, { minLength: 1, maxLength: 6 }),
+        fc.uint8Array({ maxLength: 2_000 }),
+        async (flaws, more) => {
+          const client = new RawClient(server.viewerUrl);
+          client.send(spoil(Buffer.from(handshake('/rooms/bad')), flaws)).send(Buffer.from(more));
+          client.socket.end();
+          await client.closed;
+          runs += 1;
+          if (runs % 50 === 0) await goOn();
+        },
+      ),
+      { numRuns: 1_500 },
+    );
+  });
+});

@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { CodecName } from '../src/frames/codec.ts';
+import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
+import { ViewerClient } from '../src/viewer-client.fixture.ts';
+
+/** A push of these is about 0.86 MB as JSON and as msgpack: a few of them fill every buffer of the kernel's. */
+const A_PUSH = 150;
+const LIMITS = ['--max-text', '2000', '--max-batch', '200', '--interval', '20', '--memory-bytes', '33554432'];
+
+async function join(server: ServerProcess, codec: CodecName = 'json', query = ''): Promise<ViewerClient> {
+  const viewer = new ViewerClient(server.viewerUrl, 'big', { codec, query });
+  await viewer.welcome();
+  return viewer;
+}
+
+/** Viewers that stop reading once they are welcome. */
+async function joinAndPause(server: ServerProcess, count: number): Promise<ViewerClient[]> {
+  const viewers = await Promise.all(Array.from({ length: count }, () => join(server)));
+  for (const { socket } of viewers) socket.pause();
+  return viewers;
+}
+
+let posted = 0;
+
+/** Pushes large batches and waits after each until `readers` have it, which are those that read. */
+async function pushLarge(server: ServerProcess, pushes: number, readers: readonly ViewerClient[]): Promise<void> {
+  for (let i = 0; i < pushes; i += 1) {
+    const seen = readers.map(({ comments }) => comments.length);
+    const batch = Array.from({ length: A_PUSH }, () => {
+      posted += 1;
+      return { text: `${posted} ${'弹'.repeat(1_900)}` };
+    });
+    expect(await server.post('big', batch, '?wait=stored')).toMatchObject({ status: 201, body: { refused: [] } });
+    await Promise.all(
+      readers.map((reader, place) => reader.until(() => reader.comments.length === (seen[place] ?? 0) + A_PUSH)),
+    );
+  }
+}
+
+function drops(server: ServerProcess, reason: 'backpressure' | 'skipped' | 'slow_close'): Promise<number> {
+  return server.metric('volley_drops_total', `reason="${reason}"`);
+}
+
+/** Pushes until `count` more messages than at the beginning were dropped. */
+async function pushUntilDropped(server: ServerProcess, count: number, readers: readonly ViewerClient[]): Promise<void> {
+  const before = await drops(server, 'backpressure');
+  while ((await drops(server, 'backpressure')) < before + count) await pushLarge(server, 1, readers);
+}
+
+/** The numbers that the texts of a viewer's comments begin with. */
+function numbers(viewer: ViewerClient): number[] {
+  return viewer.comments.map(({ text }) => Number.parseInt(text, 10));
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
+describe('a viewer that does not read', () => {
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    server = await startProcess([...LIMITS, '--workers', '2']);
+  });
+
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('costs the others nothing, hears that it was skipped, and can fetch what it missed', async () => {
+    const first = posted + 1;
+    const readers = [
+      await join(server),
+      await join(server, 'msgpack'),
+      await join(server, 'deflate'),
+      await join(server),
+    ];
+    const [slow] = (await joinAndPause(server, 1)) as [ViewerClient];
+    await pushUntilDropped(server, 3, readers);
+    for (const reader of readers) {
+      expect(reader.faults).toEqual([]);
+      expect(numbers(reader)).toEqual(range(first, posted));
+      expect(reader.messages.some(({ type }) => type === 'skipped')).toBe(false);
+    }
+
+    const newest = readers[0]?.seq ?? 0;
+    slow.socket.resume();
+    await slow.message(({ type }) => type === 'skipped');
+    // What had been buffered came first, whole and in order.
+    const reached = slow.seq;
+    const read = slow.comments.length;
+    expect(reached).toBeLessThan(newest);
+    expect(slow.faults).toEqual([]);
+    expect(numbers(slow)).toEqual(range(first, first + read - 1));
+    expect(await drops(server, 'skipped')).toBe(1);
+
+    await pushLarge(server, 1, [...readers, slow]);
+    expect(slow.messages.at(-1)).toMatchObject({ type: 'batch', prev: newest });
+    expect(slow.faults).toEqual([`prev ${newest} after seq ${reached}`]);
+    expect(slow.messages.filter(({ type }) => type === 'skipped')).toHaveLength(1);
+
+    const again = await join(server, 'deflate', `?since=${reached}`);
+    await again.until(() => again.seq === readers[0]?.seq);
+    expect(again.messages[0]).not.toHaveProperty('gap');
+    expect(again.faults).toEqual([]);
+    expect(numbers(again)).toEqual(range(first + read, posted));
+    await Promise.all([...readers, slow, again].map((viewer) => viewer.close()));
+  });
+
+  it('does not grow the server’s memory', async () => {
+    const reader = await join(server, 'msgpack');
+    const slow = await joinAndPause(server, 10);
+    await pushUntilDropped(server, 10, [reader]);
+    const before = await server.metric('process_resident_memory_bytes');
+    await pushLarge(server, 40, [reader]);
+    const grown = (await server.metric('process_resident_memory_bytes')) - before;
+    // Kept for each of the ten, 40 pushes would be 344 MB; the store fills up to 32 MiB.
+    expect(grown / 1_048_576).toBeLessThan(172);
+    expect(await drops(server, 'backpressure')).toBeGreaterThanOrEqual(400);
+    expect(reader.faults).toEqual([]);
+    for (const { socket } of slow) socket.terminate();
+    await reader.close();
+  });
+
+  it('counts as a viewer no longer once it is gone, paused or not', async () => {
+    const slow = await joinAndPause(server, 3);
+    await pushUntilDropped(server, 3, []);
+    expect(await server.metric('volley_viewers')).toBe(3);
+    for (const { socket } of slow) socket.terminate();
+    await vi.waitFor(async () => expect(await server.metric('volley_viewers')).toBe(0), { timeout: 10_000 });
+  });
+});
+
+describe('a viewer that does not read for --slow-close', () => {
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    server = await startProcess([...LIMITS, '--workers', '1', '--slow-close', '1500']);
+  });
+
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+
+  async function slowClosed(count: number): Promise<void> {
+    await vi.waitFor(async () => expect(await drops(server, 'slow_close')).toBe(count), { timeout: 10_000 });
+  }
+
+  it('is taken off the room and counted, and the others go on', async () => {
+    const reader = await join(server);
+    const slow = await joinAndPause(server, 2);
+    await pushUntilDropped(server, 2, [reader]);
+    expect(await drops(server, 'slow_close')).toBe(0);
+    await slowClosed(2);
+    // Cut some seconds later, when they have had time to read why.
+    await vi.waitFor(async () => expect(await server.metric('volley_viewers')).toBe(1), { timeout: 20_000 });
+    const dropped = await drops(server, 'backpressure');
+    await pushLarge(server, 2, [reader]);
+    expect(await drops(server, 'backpressure')).toBe(dropped);
+    expect(reader.faults).toEqual([]);
+    for (const { socket } of slow) socket.terminate();
+    await reader.close();
+  });
+
+  it('finds close code 4008 after what was buffered, when it reads again', async () => {
+    const before = await drops(server, 'slow_close');
+    const reader = await join(server);
+    const [slow] = (await joinAndPause(server, 1)) as [ViewerClient];
+    await pushUntilDropped(server, 1, [reader]);
+    await slowClosed(before + 1);
+    slow.socket.resume();
+    expect(await slow.closed).toEqual({ code: 4008, reason: 'reads too slowly' });
+    expect(slow.faults).toEqual([]);
+    expect(slow.comments.length % A_PUSH).toBe(0);
+    await reader.close();
+  });
+});
