@@ -25,6 +25,16 @@ export class FakeClock implements Clock {
     };
   }
 
+  /** Timers that are set. */
+  get timers(): number {
+    return this.#timers.length;
+  }
+
+  /** Time passes while the loop stands still: what falls due runs late, at the next {@link advance}. */
+  jump(ms: number): void {
+    this.#now += ms;
+  }
+
   /** Runs every timer that falls due within `ms`, in order, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;

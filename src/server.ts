@@ -199,7 +199,7 @@ function shardStartFault(error: unknown): unknown {
   if (!/uWS\.js.*supports only/.test(detail)) return error;
   return new VolleyError(
     'BINARY_MISSING',
-    `uWebSockets.js has no binary for Node.js ${process.version} on ${process.platform} ${process.arch}: use Node.js 20 or 22, or set "uWebSockets.js" in package.json to github:uNetworking/uWebSockets.js#v20.x and install again`,
+    `uWebSockets.js has no binary for Node.js ${process.version} on ${process.platform} ${process.arch}: use Node.js 20 or 22, or set "uWebSockets.js" in package.json to github:uNetworking/uWebSockets.js#v20.52.0 or a newer tag and install again`,
     { cause: error },
   );
 }

@@ -51,7 +51,8 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
       const problem = describeProblem({ code: 'BAD_REQUEST' });
       const body = JSON.stringify(problem);
       const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n`;
-      if (socket.writable) socket.end(`${head}Connection: close\r\n\r\n${body}`);
+      if (socket.writable) socket.end(`${head}Connection: close\r\n\r\n${body}`, () => socket.destroy());
+      else socket.destroy();
     },
   });
   readJsonBodies(app);

@@ -17,7 +17,11 @@ export interface CommentRoutesOptions {
   readonly maxText: number;
 }
 
-type PostRequest = FastifyRequest<{ Params: { room: string }; Querystring: { wait?: string }; Body: Body | undefined }>;
+type PostRequest = FastifyRequest<{
+  Params: { room: string };
+  Querystring: { wait?: string | string[] };
+  Body: Body | undefined;
+}>;
 
 /** `POST /rooms/:room/comments`: each comment of the body stands alone, in order. */
 export function serveCommentIntake(app: FastifyInstance, options: CommentRoutesOptions): void {

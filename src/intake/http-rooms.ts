@@ -14,7 +14,13 @@ const MOST_LIMIT = 1_000;
 const READ_BYTES = 262_144;
 
 type RoomRequest = FastifyRequest<{ Params: { room: string } }>;
-type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: { since?: string; limit?: string } }>;
+type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: Query }>;
+
+/** What is given twice comes as an array. */
+interface Query {
+  readonly since?: string | string[];
+  readonly limit?: string | string[];
+}
 
 /** A comment's place in its room: after the batch `seq`, or after its comment `place`. */
 interface Cursor {
@@ -48,9 +54,10 @@ function describeRoom(room: Room): { room: string; seq: number; viewers: number;
 async function readComments(request: ReadRequest, reply: FastifyReply, store: Store): Promise<unknown> {
   const { room } = request.params;
   if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
-  const since = parseCursor(request.query.since ?? '0');
+  const { since: from = '0', limit: most = String(DEFAULT_LIMIT) } = request.query;
+  const since = typeof from === 'string' ? parseCursor(from) : null;
   if (since === null) return sendRefusal(reply, { code: 'SINCE_INVALID' });
-  const limit = parseWhole(request.query.limit ?? String(DEFAULT_LIMIT));
+  const limit = typeof most === 'string' ? parseWhole(most) : null;
   if (limit === null || limit < 1 || limit > MOST_LIMIT) return sendRefusal(reply, { code: 'LIMIT_INVALID' });
   const newest = store.lastSeq(room);
   const comments: Comment[] = [];
@@ -71,7 +78,7 @@ async function readComments(request: ReadRequest, reply: FastifyReply, store: St
       if (more) break;
     }
   }
-  return { room, seq: newest, comments, next: comments.at(-1)?.id ?? request.query.since ?? '0', more };
+  return { room, seq: newest, comments, next: comments.at(-1)?.id ?? from, more };
 }
 
 /** `42`: after the batch 42; `42.7`: after its comment 7. */

@@ -8,7 +8,7 @@ import type { RingWriter } from '../frames/frame-ring.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { ShardCounters } from '../shards/counters.ts';
 import type { Tally } from './tally.ts';
-import { LoopDelayMeter, threadCpuSeconds } from './thread-stats.ts';
+import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds } from './thread-stats.ts';
 
 export interface MetricsSources {
   readonly tally: Tally;
@@ -174,7 +174,7 @@ export class Metrics {
 
   constructor(sources: MetricsSources) {
     const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: DELAY_RESOLUTION_MS });
     for (const { name, help, labels = [], gather } of COUNTERS) {
       const counter = new Counter({
         name,

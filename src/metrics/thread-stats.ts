@@ -27,7 +27,7 @@ export interface LoopDelay {
 
 /** Measures this thread's event-loop delay: how late its timers fire. */
 export class LoopDelayMeter {
-  readonly #histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #histogram = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
 
   constructor() {
     this.#histogram.enable();
@@ -35,7 +35,7 @@ export class LoopDelayMeter {
 
   /** The delay since the last call. */
   take(): LoopDelay {
-    const lost = RESOLUTION_MS * 1e6;
+    const lost = DELAY_RESOLUTION_MS * 1e6;
     const { mean, max, count } = this.#histogram;
     this.#histogram.reset();
     if (count === 0) return { mean: 0, max: 0 };
@@ -51,4 +51,4 @@ export class LoopDelayMeter {
  * The histogram samples a timer of this period and records the whole period; what is above it is delay. A finer one
  * wakes an idle thread more often than its work does.
  */
-const RESOLUTION_MS = 100;
+export const DELAY_RESOLUTION_MS = 100;

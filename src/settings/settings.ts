@@ -40,7 +40,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export type SettingName = keyof Settings;
 
 /** A value read from text, or what is allowed instead. */
-export type Checked = { readonly value: Settings[SettingName] } | { readonly allowed: string };
+type Checked = { readonly value: Settings[SettingName] } | { readonly allowed: string };
 
 export interface Setting {
   readonly name: SettingName;
@@ -94,7 +94,7 @@ export const SETTINGS: readonly Setting[] = [
   whole('idleTimeout', 's', 'a viewer that answers no ping for this long is closed', 60, 8, 960),
   whole('shardStall', 'ms', 'a shard that stands still for this long ends the process', 5_000, 500, 600_000),
   whole('grace', 'ms', 'most time between SIGTERM and the end', 10_000, 500, 600_000),
-  whole('ringSize', 'bytes', 'shared memory for frames on their way to the shards', 32 * MIB, 65_536, 512 * MIB),
+  whole('ringSize', 'bytes', 'shared memory for frames on their way to the shards', 16 * MIB, 65_536, 512 * MIB),
   {
     name: 'store',
     flag: 'store',
@@ -156,12 +156,12 @@ function whole(name: SettingName, unit: string, text: string, fallback: number, 
 }
 
 function checkPublicUrl(text: string): Checked {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'ws:' || url?.protocol === 'wss:') return { value: text.replace(/\/+$/, '') };
+  if (text === '' || (/^wss?:\/\//.test(text) && URL.canParse(text))) return { value: text.replace(/\/+$/, '') };
   return { allowed: 'a URL that begins with ws:// or wss://' };
 }
 
 function checkOrigins(text: string): Checked {
+  if (text === '') return { value: [] };
   const origins = text.split(',').map((origin) => origin.trim());
   const good = origins.every((origin) => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin));
   return good ? { value: origins } : { allowed: 'origins like https://example.org, comma-separated, or *' };

@@ -19,9 +19,14 @@ export class FakeStore implements Store {
   readonly waiting: Waiting[] = [];
   /** Every append ever made, in order. */
   readonly appended: { room: string; batch: EncodedBatch }[] = [];
+  /** Every read ever asked for. */
+  readonly reads: { room: string; after: number; upTo: number }[] = [];
+  /** While true, reads wait for {@link answerReads}. */
+  holdReads = false;
   readonly #logs = new Map<string, StoredBatch[]>();
   readonly #last = new Map<string, number>();
   #listener: TailListener = () => undefined;
+  #heldReads: (() => void)[] = [];
 
   async start(listener: TailListener): Promise<void> {
     this.#listener = listener;
@@ -65,7 +70,16 @@ export class FakeStore implements Store {
     return this.#last.get(room) ?? 0;
   }
 
+  /** Answers every read that waits, from the log as it is now. */
+  answerReads(): void {
+    const held = this.#heldReads;
+    this.#heldReads = [];
+    for (const answer of held) answer();
+  }
+
   async read(room: string, after: number, upTo: number, maxBytes: number): Promise<StoredBatch[]> {
+    this.reads.push({ room, after, upTo });
+    if (this.holdReads) await new Promise<void>((resolve) => this.#heldReads.push(resolve));
     let bytes = 0;
     return (this.#logs.get(room) ?? [])
       .filter(({ seq }) => seq > after && seq <= upTo)

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import type { RefusalCode } from '../codes.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
+import { createApi, expectProblem } from './http-api.fixture.ts';
+
+const METHODS = ['PUT', 'PATCH', 'DELETE', 'POST'] as const;
+
+describe('the HTTP API', () => {
+  it.each(['/', '/nothing', '/rooms/lobby/other', '/rooms/lobby/comments/1', '/Rooms', '/rooms/lobby/comments/'])(
+    'has nothing at %s',
+    async (path) => {
+      const { get } = await createApi(new FakeStore());
+      expectProblem(await get(path), 'NOT_FOUND');
+    },
+  );
+
+  it.each(METHODS)('has nothing for %s where it has something for another method', async (method) => {
+    const { app, rooms } = await createApi(new FakeStore());
+    const paths = ['/rooms', '/rooms/lobby', '/healthz', '/metrics'];
+    for (const url of method === 'POST' ? paths : [...paths, '/rooms/lobby/comments']) {
+      expectProblem(await app.inject({ method, url, payload: { text: 'x' } }), 'NOT_FOUND');
+      expectProblem(await app.inject({ method, url }), 'NOT_FOUND');
+    }
+    expect(rooms.size).toBe(0);
+  });
+
+  it('says that it is alive', async () => {
+    const { get } = await createApi(new FakeStore());
+    const answer = await get('/healthz');
+    expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok' }]);
+  });
+
+  it('is ready when the shards are', async () => {
+    let reason: RefusalCode | null = 'NOT_READY';
+    const { get } = await createApi(new FakeStore(), { notReady: () => reason });
+    expectProblem(await get('/readyz'), 'NOT_READY');
+    reason = 'SHUTTING_DOWN';
+    expectProblem(await get('/readyz'), 'SHUTTING_DOWN');
+    reason = null;
+    const answer = await get('/readyz');
+    expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ready' }]);
+  });
+
+  it('gives the metrics in their own media type', async () => {
+    const contentType = 'text/plain; version=0.0.4; charset=utf-8';
+    const { get } = await createApi(new FakeStore(), { metrics: { contentType, read: async () => 'volley_x 1\n' } });
+    const answer = await get('/metrics');
+    expect([answer.statusCode, answer.headers['content-type'], answer.body]).toEqual([
+      200,
+      contentType,
+      'volley_x 1\n',
+    ]);
+  });
+
+  it('answers a fault of its own 500, logs it and tells nobody what it was', async () => {
+    const read = (): Promise<string> => Promise.reject(new Error('secret path'));
+    const { get, logged, tally } = await createApi(new FakeStore(), { metrics: { contentType: 'text/plain', read } });
+    const answer = await get('/metrics');
+    expectProblem(answer, 'INTERNAL');
+    expect(answer.body).not.toContain('secret');
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toContain('secret path');
+    expect(tally.refused.get('INTERNAL')).toBe(1);
+  });
+
+  it('counts what it refuses by code', async () => {
+    const { post, tally } = await createApi(new FakeStore(), { maxBody: 100 });
+    await post('/rooms/lobby/comments', '{');
+    await post('/rooms/lobby/comments', 'x'.repeat(101));
+    await post('/rooms/lobby/comments', 'x', { 'content-type': 'text/plain' });
+    await post('/rooms/a+b/comments', { text: 'x' });
+    await post('/rooms/lobby/comments', [{ text: '' }, { text: '' }]);
+    expect(Object.fromEntries(tally.refused)).toEqual({
+      NOT_JSON: 1,
+      TOO_LARGE: 1,
+      UNSUPPORTED_MEDIA_TYPE: 1,
+      ROOM_NAME_INVALID: 1,
+      TEXT_INVALID: 2,
+    });
+  });
+});
+
+describe('web pages of other origins', () => {
+  const origin = 'https://example.org';
+
+  it('may use the API only where a setting names them', async () => {
+    const { app } = await createApi(new FakeStore(), { corsOrigins: [origin, 'http://localhost:3000'] });
+    const allowed = async (from: string): Promise<unknown> => {
+      const answer = await app.inject({ url: '/rooms', headers: { origin: from } });
+      return answer.headers['access-control-allow-origin'];
+    };
+    expect(await allowed(origin)).toBe(origin);
+    expect(await allowed('http://localhost:3000')).toBe('http://localhost:3000');
+    expect(await allowed('https://example.org.evil.example')).toBeUndefined();
+    expect(await allowed('http://example.org')).toBeUndefined();
+  });
+
+  it('may not use it by default', async () => {
+    const { app } = await createApi(new FakeStore());
+    const answer = await app.inject({ url: '/rooms', headers: { origin } });
+    expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
+    const preflight = await app.inject({ method: 'OPTIONS', url: '/rooms/lobby/comments', headers: { origin } });
+    expectProblem(preflight, 'NOT_FOUND');
+  });
+
+  it('may all use it with *, and read why they were refused', async () => {
+    const { app, post } = await createApi(new FakeStore(), { corsOrigins: ['*'] });
+    const headers = {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type',
+    };
+    const preflight = await app.inject({ method: 'OPTIONS', url: '/rooms/lobby/comments', headers });
+    expect(preflight.statusCode).toBe(204);
+    expect(preflight.headers['access-control-allow-origin']).toBe('*');
+    const refused = await post('/rooms/lobby/comments', '{', { origin, 'content-type': 'application/json' });
+    expectProblem(refused, 'NOT_JSON');
+    expect(refused.headers['access-control-allow-origin']).toBe('*');
+  });
+});

@@ -1,0 +1,184 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createRing, RingWriter } from '../frames/frame-ring.ts';
+import { createRooms, draftOf } from '../rooms/rooms.fixture.ts';
+import { createCounters, ShardCounters } from '../shards/counters.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
+import { METRIC_NAMES, Metrics } from './metrics.ts';
+import { Tally } from './tally.ts';
+
+let created: Metrics[] = [];
+
+afterEach(() => {
+  for (const metrics of created) metrics.stop();
+  created = [];
+});
+
+async function createMetrics() {
+  const rig = await createRooms(new FakeStore());
+  const memory = createCounters(2);
+  const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
+  const ring = new RingWriter(createRing(4_096, 2));
+  const metrics = new Metrics({ tally: rig.tally, rooms: rig.rooms, ring, shards });
+  created.push(metrics);
+  /** The samples of our own metrics: `name{labels}` to value. */
+  const read = async (): Promise<Record<string, number>> => {
+    const lines = (await metrics.read()).split('\n').filter((line) => line.startsWith('volley_'));
+    return Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.split(' ').at(-1))]),
+    );
+  };
+  return { ...rig, metrics, shards, ring, read };
+}
+
+describe('the metrics', () => {
+  it('are all there from the start, each with a help text and its type', async () => {
+    const { metrics } = await createMetrics();
+    const text = await metrics.read();
+    const ours = [...text.matchAll(/^# TYPE (volley_\S+) (\S+)$/gm)].map(([, name]) => name);
+    expect(ours.sort()).toEqual([...METRIC_NAMES].sort());
+    for (const name of METRIC_NAMES) {
+      expect(text).toMatch(new RegExp(`^# HELP ${name} \\S.{8,}$`, 'm'));
+      expect(text).toContain(`# TYPE ${name} ${name.endsWith('_total') ? 'counter' : 'gauge'}`);
+    }
+    expect(new Set(METRIC_NAMES).size).toBe(METRIC_NAMES.length);
+    expect(metrics.contentType).toMatch(/^text\/plain/);
+    expect(text).toContain('process_cpu_user_seconds_total');
+  });
+
+  it('show what the main thread counted', async () => {
+    const { tally, read } = await createMetrics();
+    tally.commentsHttp = 5;
+    tally.commentsSocket = 6;
+    tally.batches = 7;
+    tally.framesEncoded[0] = 1;
+    tally.framesEncoded[2] = 3;
+    tally.pushes = 8;
+    tally.presences = 9;
+    tally.ringBytes = 10;
+    tally.ringWaits = 11;
+    tally.largeFrames = 12;
+    tally.oversizedFrames = 13;
+    tally.backfillFrames = 14;
+    tally.messagesToShards = 15;
+    tally.messagesFromShards = 16;
+    tally.shardRestarts = 17;
+    expect(await read()).toMatchObject({
+      'volley_comments_total{source="http"}': 5,
+      'volley_comments_total{source="socket"}': 6,
+      volley_batches_total: 7,
+      'volley_frames_encoded_total{codec="json"}': 1,
+      'volley_frames_encoded_total{codec="msgpack"}': 0,
+      'volley_frames_encoded_total{codec="deflate"}': 3,
+      volley_pushes_total: 8,
+      volley_presences_total: 9,
+      volley_ring_bytes_total: 10,
+      volley_ring_waits_total: 11,
+      volley_large_frames_total: 12,
+      volley_oversized_frames_total: 13,
+      volley_backfill_frames_total: 14,
+      'volley_messages_total{direction="to_shards"}': 15,
+      'volley_messages_total{direction="from_shards"}': 16,
+      volley_shard_restarts_total: 17,
+    });
+  });
+
+  it('show what each shard counted', async () => {
+    const { shards, read } = await createMetrics();
+    const names = ['viewers', 'joined', 'messagesReceived', 'published', 'deliveries', 'deliveredBytes'] as const;
+    const drops = ['dropped', 'skippedSent', 'slowClosed'] as const;
+    for (const [shard, row] of shards.entries()) {
+      for (const [i, name] of [...names, ...drops, 'cpu' as const].entries()) row.set(name, 100 * shard + i + 1);
+      row.set('delayMean', 0.25 + shard);
+      row.set('delayMax', 0.5 + shard);
+    }
+    expect(await read()).toMatchObject({
+      'volley_viewers{shard="0"}': 1,
+      'volley_viewers{shard="1"}': 101,
+      'volley_viewers_joined_total{shard="1"}': 102,
+      'volley_viewer_messages_total{shard="1"}': 103,
+      'volley_published_total{shard="1"}': 104,
+      'volley_deliveries_total{shard="1"}': 105,
+      'volley_delivered_bytes_total{shard="1"}': 106,
+      'volley_drops_total{shard="1",reason="backpressure"}': 107,
+      'volley_drops_total{shard="1",reason="skipped"}': 108,
+      'volley_drops_total{shard="0",reason="slow_close"}': 9,
+      'volley_thread_cpu_seconds_total{thread="1"}': 110,
+      'volley_event_loop_delay_mean_seconds{thread="0"}': 0.25,
+      'volley_event_loop_delay_max_seconds{thread="1"}': 1.5,
+    });
+  });
+
+  it('add up what main and the shards refused under the same code', async () => {
+    const { tally, shards, read } = await createMetrics();
+    tally.refuse('TEXT_INVALID', 2);
+    tally.refuse('STORE_FULL');
+    shards[0].add('TEXT_INVALID', 10);
+    shards[1].add('TEXT_INVALID', 100);
+    shards[1].add('UNKNOWN_TYPE', 1);
+    const refused = Object.entries(await read()).filter(([name]) => name.startsWith('volley_refused_total'));
+    expect(Object.fromEntries(refused)).toEqual({
+      'volley_refused_total{code="TEXT_INVALID"}': 112,
+      'volley_refused_total{code="STORE_FULL"}': 1,
+      'volley_refused_total{code="UNKNOWN_TYPE"}': 1,
+    });
+  });
+
+  it('show rooms, what waits in them, and the ring', async () => {
+    const { rooms, ring, read } = await createMetrics();
+    rooms.offer('a', draftOf('x'), null, 0);
+    rooms.offer('a', draftOf('y'), null, 1);
+    rooms.join('b', 0, 0, 3);
+    ring.attach(0);
+    ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0 }]);
+    expect(await read()).toMatchObject({
+      volley_rooms: 2,
+      volley_pending_comments: 2,
+      volley_ring_used_bytes: ring.used(),
+      volley_ring_capacity_bytes: 4_096,
+    });
+    expect(ring.used()).toBeGreaterThan(100);
+  });
+
+  it('do not grow by being read', async () => {
+    const { tally, shards, read } = await createMetrics();
+    tally.batches = 3;
+    tally.refuse('BUSY', 2);
+    shards[0].add('deliveries', 5);
+    const first = await read();
+    const second = await read();
+    for (const name of [
+      'volley_batches_total',
+      'volley_refused_total{code="BUSY"}',
+      'volley_deliveries_total{shard="0"}',
+    ]) {
+      expect(second[name]).toBe(first[name]);
+    }
+    expect(first.volley_batches_total).toBe(3);
+    tally.batches = 4;
+    expect((await read()).volley_batches_total).toBe(4);
+  });
+
+  it('measure the thread that they are read in', async () => {
+    const { read } = await createMetrics();
+    const before = (await read())['volley_thread_cpu_seconds_total{thread="main"}'] ?? Number.NaN;
+    let sum = 0;
+    for (const started = process.cpuUsage(); process.cpuUsage(started).user < 50_000; ) sum += Math.random();
+    const after = (await read())['volley_thread_cpu_seconds_total{thread="main"}'] ?? Number.NaN;
+    expect(sum).toBeGreaterThan(0);
+    expect(after).toBeGreaterThan(before);
+    expect((await read())['volley_event_loop_delay_max_seconds{thread="main"}']).toBeGreaterThanOrEqual(0);
+  });
+});
+
+describe('a tally', () => {
+  it('counts refusals by code', () => {
+    const tally = new Tally();
+    tally.refuse('BUSY');
+    tally.refuse('BUSY', 3);
+    tally.refuse('NOT_JSON');
+    expect([...tally.refused]).toEqual([
+      ['BUSY', 4],
+      ['NOT_JSON', 1],
+    ]);
+  });
+});

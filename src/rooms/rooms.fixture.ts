@@ -1,0 +1,131 @@
+import { FakeClock } from '../clock.fixture.ts';
+import type { RefusalCode } from '../codes.ts';
+import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
+import { decodeBatch, type EncodedBatch, encodeBatch } from '../frames/batch.ts';
+import { Tally } from '../metrics/tally.ts';
+import type { Store, StoredBatch } from '../store/store.ts';
+import type { Origin, Room } from './room.ts';
+import { type PushSink, Rooms, type RoomsOptions } from './rooms.ts';
+
+/** A push that the sink was handed. */
+export interface SeenPush {
+  readonly room: string;
+  readonly at: number;
+  readonly seqs: readonly number[];
+  readonly prevs: readonly number[];
+  readonly texts: readonly string[];
+}
+
+/** Keeps what rooms push. Commits in the same turn unless `holds`; then a test says when. */
+export class FakeSink implements PushSink {
+  readonly pushes: SeenPush[] = [];
+  readonly presences: { room: string; at: number }[] = [];
+  holds = false;
+  onCommit: (room: Room, seq: number) => void = () => undefined;
+  readonly #clock: FakeClock;
+  #held: { room: Room; seq: number }[] = [];
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock;
+  }
+
+  push(room: Room, batches: readonly StoredBatch[]): void {
+    this.pushes.push({
+      room: room.name,
+      at: this.#clock.now(),
+      seqs: batches.map(({ seq }) => seq),
+      prevs: batches.map(({ prev }) => prev),
+      texts: batches.flatMap(textsOf),
+    });
+    const push = { room, seq: batches.at(-1)?.seq ?? room.seq };
+    if (this.holds) this.#held.push(push);
+    else this.onCommit(push.room, push.seq);
+  }
+
+  pushPresence(room: Room): void {
+    this.presences.push({ room: room.name, at: this.#clock.now() });
+  }
+
+  /** Commits everything held. */
+  commit(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const { room, seq } of held) this.onCommit(room, seq);
+  }
+
+  /** The texts of all pushes of a room, in order. */
+  texts(room: string): string[] {
+    return this.pushes.filter((push) => push.room === room).flatMap(({ texts }) => texts);
+  }
+
+  /** When a room pushed. */
+  times(room: string): number[] {
+    return this.pushes.filter((push) => push.room === room).map(({ at }) => at);
+  }
+}
+
+/** What became of the comments of one sender. */
+export class Receipts implements Origin {
+  /** Ids by comment number. */
+  readonly ids = new Map<number, string>();
+  readonly codes = new Map<number, RefusalCode>();
+
+  stored(number: number, seq: number, place: number): void {
+    if (this.ids.has(number) || this.codes.has(number)) throw new Error(`comment ${number} was answered before`);
+    this.ids.set(number, `${seq}.${place}`);
+  }
+
+  failed(number: number, code: RefusalCode): void {
+    if (this.ids.has(number) || this.codes.has(number)) throw new Error(`comment ${number} was answered before`);
+    this.codes.set(number, code);
+  }
+}
+
+/** What a test may set; the rest has the defaults of the settings. */
+export type RigOptions = Partial<Omit<RoomsOptions, 'clock'>> & { readonly clock?: FakeClock };
+
+/** Rooms on a clock that stands still, and everything round them. */
+export interface RoomsRig<S extends Store> {
+  readonly clock: FakeClock;
+  readonly store: S;
+  readonly sink: FakeSink;
+  readonly tally: Tally;
+  readonly rooms: Rooms;
+}
+
+export async function createRooms<S extends Store>(store: S, options: RigOptions = {}): Promise<RoomsRig<S>> {
+  const clock = options.clock ?? new FakeClock();
+  const sink = new FakeSink(clock);
+  const tally = new Tally();
+  const rooms = new Rooms({
+    store,
+    sink,
+    tally,
+    shards: 2,
+    interval: 1_000,
+    heartbeat: 15_000,
+    maxBatch: 1_000,
+    maxPending: 5_000,
+    maxPendingAll: 200_000,
+    maxPushBytes: 1_000_000,
+    ...options,
+    clock,
+  });
+  sink.onCommit = (room, seq) => rooms.committed(room, seq);
+  await store.start((batches) => rooms.tail(batches));
+  return { clock, store, sink, tally, rooms };
+}
+
+export function draftOf(text: string): Draft {
+  return { text, mode: DEFAULT_MODE, color: DEFAULT_COLOR, size: DEFAULT_SIZE, user: '', name: '', extra: '' };
+}
+
+/** A batch as another node would have encoded it. */
+export function batchOf(...texts: string[]): EncodedBatch {
+  return encodeBatch(texts.map((text) => ({ ...draftOf(text), at: 1_764_000_000_000 })));
+}
+
+/** The texts in a batch, in order. */
+export function textsOf({ bytes }: { readonly bytes: Uint8Array }): string[] {
+  return decodeBatch({ seq: 0, prev: 0, bytes }).comments.map(({ text }) => text);
+}

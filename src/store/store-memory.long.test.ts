@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
+import { MemoryStore } from './store-memory.ts';
+
+describe('the memory store', () => {
+  it('uses no seq twice for a room that 100,000 emptied rooms pushed out of its memory', async () => {
+    const clock = new FakeClock(0);
+    const store = new MemoryStore({ comments: 10, bytes: 1e9, age: 1_000, now: () => clock.now() });
+    const batch = { bytes: new Uint8Array(8), count: 1 };
+    await store.start(() => undefined);
+    for (let i = 0; i < 5; i += 1) await store.append('first', batch);
+    await clock.advance(2_000);
+    for (let i = 0; i < 100_001; i += 1) store.append(`room-${i}`, batch);
+    await store.append('last', batch);
+    await clock.advance(2_000);
+    expect(await store.read('last', 0, 10, 1e6)).toEqual([]);
+    expect(store.lastSeq('first')).toBeGreaterThanOrEqual(5);
+    expect(await store.append('first', batch)).toBeGreaterThan(5);
+    expect(await store.append('room-0', batch)).toBeGreaterThan(1);
+    expect(await store.append('last', batch)).toBe(2);
+  });
+});

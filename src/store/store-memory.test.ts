@@ -1,0 +1,271 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
+import type { EncodedBatch } from '../frames/batch.ts';
+import type { StoredBatch } from './store.ts';
+import { MemoryStore, type MemoryStoreOptions } from './store-memory.ts';
+
+/** A store on a clock that stands still, and what its tail delivered. */
+async function createStore(bounds: Partial<MemoryStoreOptions> = {}) {
+  const clock = new FakeClock(1_000_000);
+  const store = new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => clock.now(), ...bounds });
+  const tails: (readonly StoredBatch[])[] = [];
+  await store.start((batches) => tails.push(batches));
+  return { clock, store, tails };
+}
+
+/** Nothing in the store looks into a batch, so any bytes do. */
+function batchOf(count: number, length = 100): EncodedBatch {
+  return { bytes: new Uint8Array(length).fill(count), count };
+}
+
+async function seqsOf(store: MemoryStore, room: string, after = 0, upTo = 1e9, maxBytes = 1e9): Promise<number[]> {
+  return (await store.read(room, after, upTo, maxBytes)).map(({ seq }) => seq);
+}
+
+describe('an append', () => {
+  it('is answered with a seq that rises by one in its room, whatever other rooms do', async () => {
+    const { store } = await createStore();
+    expect(await store.append('a', batchOf(1))).toBe(1);
+    expect(await store.append('b', batchOf(1))).toBe(1);
+    expect(await store.append('a', batchOf(2))).toBe(2);
+    expect([store.lastSeq('a'), store.lastSeq('b'), store.lastSeq('never seen')]).toEqual([2, 1, 0]);
+  });
+
+  it('is in the tail, once, before it is answered', async () => {
+    const { store, tails } = await createStore();
+    const batch = batchOf(3);
+    let deliveredBefore = 0;
+    await store.append('a', batch).then(() => {
+      deliveredBefore = tails.length;
+    });
+    expect(deliveredBefore).toBe(1);
+    expect(tails).toEqual([[{ room: 'a', seq: 1, prev: 0, count: 3, bytes: batch.bytes }]]);
+  });
+
+  it('shares one call of the tail with the others of its turn, in their order', async () => {
+    const { store, tails } = await createStore();
+    await Promise.all([store.append('a', batchOf(1)), store.append('b', batchOf(1)), store.append('a', batchOf(1))]);
+    await store.append('b', batchOf(1));
+    expect(tails.map((batches) => batches.map(({ room, seq, prev }) => [room, seq, prev]))).toEqual([
+      [
+        ['a', 1, 0],
+        ['b', 1, 0],
+        ['a', 2, 1],
+      ],
+      [['b', 2, 1]],
+    ]);
+  });
+
+  it('that nobody waits for is finished by close', async () => {
+    const { store, tails } = await createStore();
+    const answered = store.append('a', batchOf(1));
+    await store.close();
+    expect(tails).toHaveLength(1);
+    expect(await answered).toBe(1);
+    expect(tails).toHaveLength(1);
+  });
+});
+
+describe('read', () => {
+  it('gives what is above `after` and up to `upTo`, oldest first', async () => {
+    const { store } = await createStore();
+    for (let i = 0; i < 6; i += 1) await store.append('a', batchOf(1));
+    expect(await seqsOf(store, 'a')).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await seqsOf(store, 'a', 2, 5)).toEqual([3, 4, 5]);
+    expect(await seqsOf(store, 'a', 6, 9)).toEqual([]);
+    expect(await seqsOf(store, 'a', 4, 4)).toEqual([]);
+    expect(await seqsOf(store, 'a', 9, 3)).toEqual([]);
+    expect(await seqsOf(store, 'never seen')).toEqual([]);
+  });
+
+  it('gives as many as fit into `maxBytes`, and one where none does', async () => {
+    const { store } = await createStore();
+    for (let i = 0; i < 4; i += 1) await store.append('a', batchOf(1, 100));
+    expect(await seqsOf(store, 'a', 0, 4, 300)).toEqual([1, 2, 3]);
+    expect(await seqsOf(store, 'a', 0, 4, 299)).toEqual([1, 2]);
+    expect(await seqsOf(store, 'a', 2, 4, 1)).toEqual([3]);
+    expect(await seqsOf(store, 'a', 4, 4, 1)).toEqual([]);
+  });
+});
+
+describe('seqBefore', () => {
+  it('is the seq after which at least so many comments stand, in whole batches', async () => {
+    const { store } = await createStore();
+    for (const count of [5, 1, 3, 2]) await store.append('a', batchOf(count));
+    const seqBefore = (upTo: number, comments: number): Promise<number> => store.seqBefore('a', upTo, comments);
+    expect(await Promise.all([0, 1, 2, 3, 5, 6, 7, 11, 12].map((comments) => seqBefore(4, comments)))).toEqual([
+      4, 3, 3, 2, 2, 1, 0, 0, 0,
+    ]);
+    expect(await Promise.all([1, 3, 4, 5].map((comments) => seqBefore(3, comments)))).toEqual([2, 2, 1, 0]);
+    expect(await store.seqBefore('never seen', 0, 10)).toBe(0);
+  });
+
+  it('is the last seq that is dropped where what is kept is just enough, and 0 where it is not', async () => {
+    const { store } = await createStore({ comments: 4 });
+    for (let i = 0; i < 6; i += 1) await store.append('a', batchOf(2));
+    expect(await seqsOf(store, 'a')).toEqual([5, 6]);
+    expect(await store.seqBefore('a', 6, 4)).toBe(4);
+    expect(await store.seqBefore('a', 6, 5)).toBe(0);
+    expect(await store.seqBefore('a', 3, 1)).toBe(0);
+  });
+});
+
+describe('a bound', () => {
+  it('by count drops the oldest batches of that room only, never the newest', async () => {
+    const { store } = await createStore({ comments: 10 });
+    await store.append('b', batchOf(9));
+    for (const count of [4, 4, 2]) await store.append('a', batchOf(count));
+    expect(await seqsOf(store, 'a')).toEqual([1, 2, 3]);
+    await store.append('a', batchOf(1));
+    expect(await seqsOf(store, 'a')).toEqual([2, 3, 4]);
+    await store.append('a', batchOf(50));
+    expect(await seqsOf(store, 'a')).toEqual([5]);
+    expect(await seqsOf(store, 'b')).toEqual([1]);
+  });
+
+  it('by age drops what is older, also when nothing is appended any more', async () => {
+    const { store, clock } = await createStore({ age: 1_000 });
+    await store.append('a', batchOf(1));
+    await clock.advance(600);
+    await store.append('a', batchOf(1));
+    await clock.advance(399);
+    expect(await seqsOf(store, 'a')).toEqual([1, 2]);
+    await clock.advance(2);
+    expect(await seqsOf(store, 'a')).toEqual([2]);
+    expect(await store.seqBefore('a', 2, 1)).toBe(1);
+    await clock.advance(1_000);
+    expect(await store.seqBefore('a', 2, 1)).toBe(0);
+    expect(await seqsOf(store, 'a')).toEqual([]);
+  });
+
+  it('by bytes drops the oldest of any room', async () => {
+    const { store } = await createStore({ bytes: 35_000 });
+    for (const room of ['a', 'b', 'a']) await store.append(room, batchOf(1, 10_000));
+    expect([await seqsOf(store, 'a'), await seqsOf(store, 'b')]).toEqual([[1, 2], [1]]);
+    await store.append('b', batchOf(1, 10_000));
+    expect([await seqsOf(store, 'a'), await seqsOf(store, 'b')]).toEqual([[2], [1, 2]]);
+    await store.append('c', batchOf(1, 10_000));
+    expect([await seqsOf(store, 'a'), await seqsOf(store, 'b')]).toEqual([[2], [2]]);
+  });
+
+  it('leaves room for others: what one drops by count is not counted by bytes any more', async () => {
+    const { store } = await createStore({ comments: 2, bytes: 65_000 });
+    await store.append('quiet', batchOf(1, 10_000));
+    for (let i = 0; i < 100; i += 1) await store.append('busy', batchOf(1, 10_000));
+    expect(await seqsOf(store, 'quiet')).toEqual([1]);
+    expect(await seqsOf(store, 'busy')).toEqual([99, 100]);
+  });
+});
+
+describe('an emptied room', () => {
+  it('goes on above its last seq, with that as prev', async () => {
+    const { store, clock, tails } = await createStore({ age: 1_000 });
+    for (let i = 0; i < 3; i += 1) await store.append('a', batchOf(1));
+    await clock.advance(5_000);
+    expect(await seqsOf(store, 'a')).toEqual([]);
+    expect(store.lastSeq('a')).toBe(3);
+    expect(await store.append('a', batchOf(1))).toBe(4);
+    expect(tails.at(-1)).toMatchObject([{ seq: 4, prev: 3 }]);
+    expect(await seqsOf(store, 'a')).toEqual([4]);
+  });
+});
+
+const ROOMS = ['a', 'b', 'c'] as const;
+const LENGTH = 10_000;
+const COMMENTS = 20;
+const AGE = 1_000;
+/** Seven batches fit, whatever the store counts for a batch beside its bytes. */
+const MOST = 7;
+
+/** The same log as one plain array. */
+class Model {
+  #batches: { room: string; seq: number; prev: number; count: number; at: number }[] = [];
+  readonly #last = new Map<string, number>();
+
+  append(room: string, count: number, at: number): void {
+    const prev = this.lastSeq(room);
+    this.#last.set(room, prev + 1);
+    this.#batches.push({ room, seq: prev + 1, prev, count, at });
+    while (this.#sum(room) > COMMENTS && this.of(room).length > 1) this.#drop(this.of(room)[0]);
+  }
+
+  expire(now: number): void {
+    while (this.#batches.length > MOST) this.#batches.shift();
+    this.#batches = this.#batches.filter(({ at }) => now - at < AGE);
+  }
+
+  of(room: string) {
+    return this.#batches.filter((batch) => batch.room === room);
+  }
+
+  lastSeq(room: string): number {
+    return this.#last.get(room) ?? 0;
+  }
+
+  seqBefore(room: string, upTo: number, comments: number): number {
+    const kept = this.of(room).filter(({ seq }) => seq <= upTo);
+    for (let i = kept.length; i >= 0; i -= 1) {
+      const count = kept.slice(i).reduce((sum, batch) => sum + batch.count, 0);
+      if (count >= comments && kept.length > 0) return kept[i]?.prev ?? kept.at(-1)?.seq ?? 0;
+    }
+    return 0;
+  }
+
+  #sum(room: string): number {
+    return this.of(room).reduce((sum, { count }) => sum + count, 0);
+  }
+
+  #drop(dropped: unknown): void {
+    this.#batches = this.#batches.filter((batch) => batch !== dropped);
+  }
+}
+
+const room = fc.constantFrom(...ROOMS);
+const append = fc.record({ kind: fc.constant('append'), room, count: fc.integer({ min: 1, max: 12 }) });
+const wait = fc.record({ kind: fc.constant('wait'), ms: fc.integer({ min: 1, max: 400 }) });
+const read = fc.record({
+  kind: fc.constant('read'),
+  room,
+  after: fc.nat(30),
+  upTo: fc.nat(30),
+  fit: fc.nat(4),
+  comments: fc.integer({ min: 1, max: 25 }),
+});
+
+describe('the memory store', () => {
+  it('gives what a plain array would give, under any order of appends, reads and waiting', async () => {
+    const step = fc.oneof(
+      { weight: 5, arbitrary: append },
+      { weight: 1, arbitrary: wait },
+      { weight: 2, arbitrary: read },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
+        const { store, clock } = await createStore({ comments: COMMENTS, bytes: MOST * (LENGTH + 500), age: AGE });
+        const model = new Model();
+        for (const one of steps) {
+          if (one.kind === 'append' && 'count' in one) {
+            model.append(one.room, one.count, clock.now());
+            expect(await store.append(one.room, batchOf(one.count, LENGTH))).toBe(model.lastSeq(one.room));
+          }
+          if ('ms' in one) await clock.advance(one.ms);
+          model.expire(clock.now());
+          if ('fit' in one) {
+            const kept = model.of(one.room).filter(({ seq }) => seq > one.after && seq <= one.upTo);
+            const expected = kept.slice(0, Math.max(1, one.fit)).map(({ seq, prev }) => ({ seq, prev }));
+            const found = await store.read(one.room, one.after, one.upTo, one.fit * LENGTH);
+            expect(found.map(({ seq, prev }) => ({ seq, prev }))).toEqual(expected);
+            const before = await store.seqBefore(one.room, one.upTo, one.comments);
+            expect(before).toBe(model.seqBefore(one.room, one.upTo, one.comments));
+          }
+        }
+        for (const name of ROOMS) {
+          expect(await seqsOf(store, name)).toEqual(model.of(name).map(({ seq }) => seq));
+          expect(store.lastSeq(name)).toBe(model.lastSeq(name));
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
