@@ -1,9 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 /** The quick suite: a small case of everything, under three minutes on two cores. */
 export default defineConfig({
   test: {
-    root: new URL('..', import.meta.url).pathname,
+    root: fileURLToPath(new URL('..', import.meta.url)),
     include: ['{src,workers,bench,scripts}/**/*.test.ts'],
     exclude: ['**/*.long.test.ts'],
     testTimeout: 30_000,

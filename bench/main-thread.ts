@@ -20,6 +20,9 @@ const COUNTERS = [
   'volley_pushes_total',
 ] as const;
 
+/** Where the seconds of a run begin and end moves a push in or out of it, one of a few in the shortest run. */
+const MOST_MORE = 1.5;
+
 interface Reading {
   readonly cpu: number;
   readonly counts: readonly number[];
@@ -36,7 +39,9 @@ export async function measureMainThread(options: MainThreadOptions, print: (line
       `turn ${turn}: main thread ${few.cpu.toFixed(4)} cores with ${options.few} viewers, ${many.cpu.toFixed(4)} with ${options.many}`,
     );
     for (const [i, name] of COUNTERS.entries()) {
-      print(`  ${name} a second: ${few.counts[i]?.toFixed(1)} and ${many.counts[i]?.toFixed(1)}`);
+      const [one = 0, other = 0] = [few.counts[i], many.counts[i]];
+      print(`  ${name} a second: ${one.toFixed(1)} and ${other.toFixed(1)}`);
+      if (other > one * MOST_MORE) throw new Error(`${name} grows with the viewers`);
     }
   }
   print(`main thread, ${options.many} viewers over ${options.few}: ${describeSpread(more, 4)} cores more`);

@@ -3,8 +3,9 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { compiledFile } from '../src/compiled-file.ts';
 
-const SOURCES = new URL('../../../shared/perf', import.meta.url).pathname;
+const SOURCES = compiledFile('../../shared/perf');
 
 export interface LoadOptions {
   readonly port: string;

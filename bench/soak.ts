@@ -27,6 +27,9 @@ interface SoakResult {
 
 const ROUNDS = '1000000';
 
+/** Memory in the last quarter over that in the second: noise of the garbage collector, and no more. */
+export const MOST_GROWTH = 1.25;
+
 /**
  * Replays a recording into many rooms for minutes, round after round, and has every viewer decode and check all it
  * hears.
@@ -66,6 +69,7 @@ export async function runSoak(options: SoakOptions, print: (line: string) => voi
   print(`server memory ${early.toFixed(1)} MB in the second quarter, ${late.toFixed(1)} MB in the last`);
   for (const fault of faults.slice(0, 20)) print(`fault: ${fault}`);
   if (faults.length > 0 || accepted === 0 || heard !== accepted) throw new Error('not everybody heard everything');
+  if (late > early * MOST_GROWTH) throw new Error("the server's memory grew");
 }
 
 /** Replays into one room until `signal`; gives the number of comments accepted. */

@@ -1,3 +1,6 @@
+/** Time runs in slots of this many ms; everything due in one slot is handled together. */
+export const SLOT_MS = 10;
+
 /** Time, injected: the server runs on {@link systemClock}, tests on one that they move by hand. */
 export interface Clock {
   /** Milliseconds that only ever rise, from an arbitrary start: what is scheduled is scheduled by this. */

@@ -72,6 +72,8 @@ export type FaultCode = keyof typeof FAULTS;
 
 /** Close codes that volley sends. 1006 is what a client sees when uWebSockets.js drops the link without a close frame. */
 export const CLOSE = {
+  /** More messages than anybody means to send before the welcome was there. */
+  FLOOD: 1008,
   /** The server is stopping, or its shard is being restarted: come back at once. */
   RESTART: 1012,
   /** Over `--max-backpressure` for `--slow-close`: this viewer reads too slowly. */

@@ -1,7 +1,9 @@
+import { fileURLToPath } from 'node:url';
+
 /** Where the compiled project lies, as seen from this file: dist/ itself, or src/ under a test runner. */
 const DIST = new URL(import.meta.url.endsWith('.ts') ? '../dist/' : '../', import.meta.url);
 
 /** The path of a compiled file, for what needs a file and not a module: a worker thread, a child process. */
 export function compiledFile(path: string): string {
-  return new URL(path, DIST).pathname;
+  return fileURLToPath(new URL(path, DIST));
 }

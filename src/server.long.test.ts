@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { soak } from '../bench/soak.ts';
+import { MOST_GROWTH, soak } from '../bench/soak.ts';
 import { Crowd } from './crowd.fixture.ts';
 import { type ServerProcess, startProcess } from './server-process.fixture.ts';
 
@@ -40,6 +40,6 @@ describe('a large crowd over several shards and all codecs', () => {
     expect(faults).toEqual([]);
     expect(accepted).toBeGreaterThan(10_000);
     expect(heard).toBe(accepted);
-    expect(late).toBeLessThan(early * 1.25);
+    expect(late).toBeLessThan(early * MOST_GROWTH);
   });
 });

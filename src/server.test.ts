@@ -1,6 +1,9 @@
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Crowd } from './crowd.fixture.ts';
+import { startServer } from './server.ts';
 import { type ServerProcess, startProcess } from './server-process.fixture.ts';
+import { SETTINGS, type Settings } from './settings/settings.ts';
 import { ViewerClient } from './viewer-client.fixture.ts';
 
 let server: ServerProcess | undefined;
@@ -63,6 +66,19 @@ describe('a crowd over several shards and all codecs', () => {
     await running.post('nobody', { text: 'x' }, '?wait=stored');
     expect(await running.metric('volley_frames_encoded_total')).toBe(1);
     expect(await running.metric('volley_frames_encoded_total', 'codec="msgpack"')).toBe(1);
+  });
+});
+
+describe('a server whose shards cannot start', () => {
+  it('fails with one sentence and leaves nothing running', async () => {
+    const settings = Object.fromEntries(SETTINGS.map(({ name, fallback }) => [name, fallback])) as unknown as Settings;
+    const starting = startServer({ ...settings, port: 0, apiPort: 0, workers: 1 }, pino({ level: 'silent' }), {
+      shardFile: '/nowhere/shard.js',
+    });
+    await expect(starting).rejects.toMatchObject({
+      code: 'SHARD_LISTEN',
+      message: expect.stringContaining('a shard could not start'),
+    });
   });
 });
 

@@ -29,8 +29,9 @@ import { StallWatch } from './shards/stall-watch.ts';
 import type { Store } from './store/store.ts';
 import { MemoryStore } from './store/store-memory.ts';
 
-/** Of `--grace`, what pending comments may take; the rest is for closing viewers. */
-const DRAIN_SHARE = 0.6;
+/** Of `--grace`, what the shards' last comments and what the pending ones may take; the rest is for closing viewers. */
+const QUIESCE_SHARE = 0.2;
+const DRAIN_SHARE = 0.5;
 
 /** Parts that a test replaces. */
 export interface ServerParts {
@@ -47,6 +48,8 @@ export interface Server {
   /** `ws://HOST:PORT` with the real port, or `--public-url`. */
   readonly viewerUrl: string;
   readonly apiUrl: string;
+  /** The real ports, whatever `--public-url` says. */
+  readonly ports: { readonly viewers: number; readonly api: number };
   readonly store: string;
   /** The batches, rooms and viewers as main sees them, for tests. */
   readonly rooms: Rooms;
@@ -90,7 +93,15 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     sink: pusher,
     maxPushBytes: largestBatch(settings.maxBatch, settings.maxText),
   });
-  const desk = new JoinDesk({ ...settings, clock, rooms, store, tally, stepBytes: settings.maxBackpressure / 2 });
+  const desk = new JoinDesk({
+    ...settings,
+    clock,
+    rooms,
+    store,
+    tally,
+    stepBytes: settings.maxBackpressure / 2,
+    onFault: (room, error) => logger.error({ room, err: error }, 'a backfill could not be read'),
+  });
   const metrics = new Metrics({ tally, rooms, ring, shards: rows });
   const api = await createHttpApi({
     ...settings,
@@ -114,8 +125,8 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     alive: (shard) => rows[shard]?.get('alive') ?? 0,
     onStall: (shard, ms) => {
       logger.fatal({ shard, ms }, 'a shard stands still and cannot be ended alone: ending the process');
-      rooms.refuse();
-      within(store.close(), settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
+      const stored = rooms.drain().then(() => store.close());
+      within(stored, settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
     },
   });
   const pool = new ShardPool({
@@ -129,10 +140,8 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     rooms,
     desk,
     tally,
-    onUp: (shard) => {
-      stall.watch(shard, true);
-      logger.debug({ shard }, 'shard listens');
-    },
+    onStart: (shard) => stall.watch(shard, true),
+    onUp: (shard) => logger.debug({ shard }, 'shard listens'),
     onDown: (shard, error) => {
       stall.watch(shard, false);
       if (error === undefined) logger.debug({ shard }, 'shard ended');
@@ -143,7 +152,9 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   async function stop(): Promise<void> {
     stopping = true;
     rooms.refuse();
-    await pool.quiesce();
+    if (!(await within(pool.quiesce(), settings.grace * QUIESCE_SHARE))) {
+      logger.warn('a shard does not answer: its last comments are lost');
+    }
     if (!(await within(rooms.drain(), settings.grace * DRAIN_SHARE))) {
       logger.warn({ pending: rooms.pending }, 'the store did not take everything in time');
     }
@@ -170,7 +181,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   }
   const viewerUrl = settings.publicUrl || `ws://${urlHost(settings.host)}:${ports.viewers}`;
   const apiUrl = `http://${urlHost(settings.host)}:${ports.api}`;
-  return { viewerUrl, apiUrl, store: store.name, rooms, stop };
+  return { viewerUrl, apiUrl, ports, store: store.name, rooms, stop };
 }
 
 function createStore(settings: Settings, clock: Clock): Store {
@@ -194,9 +205,11 @@ async function within(promise: Promise<void>, ms: number): Promise<boolean> {
 }
 
 /** What a shard that never listened died of. Errors lose their class on the way between threads. */
-function shardStartFault(error: unknown): unknown {
+function shardStartFault(error: unknown): VolleyError {
   const detail = error instanceof Error ? error.message : String(error);
-  if (!/uWS\.js.*supports only/.test(detail)) return error;
+  if (!/uWS\.js.*supports only/.test(detail)) {
+    return new VolleyError('SHARD_LISTEN', `a shard could not start: ${detail}`, { cause: error });
+  }
   return new VolleyError(
     'BINARY_MISSING',
     `uWebSockets.js has no binary for Node.js ${process.version} on ${process.platform} ${process.arch}: use Node.js 20 or 22, or set "uWebSockets.js" in package.json to github:uNetworking/uWebSockets.js#v20.52.0 or a newer tag and install again`,

@@ -192,38 +192,49 @@ describe('a message that is refused', () => {
   });
 });
 
-/** A flood of one sender, on one shard, while a viewer of another room is fed over HTTP. */
-async function flood(server: ServerProcess, count: number): Promise<Map<string, ServerMessage>> {
-  const sender = await join(server, 'flooded');
+/**
+ * Each of `senders` viewers of one shard sends `each` comments at once, while a viewer of another room on the same shard
+ * comments too. Gives all answers by ref, having checked that what was taken was pushed once and in each sender's order.
+ */
+async function flood(server: ServerProcess, senders: number, each: number): Promise<Map<string, ServerMessage>> {
+  const crowd = await Promise.all(Array.from({ length: senders }, () => join(server, 'flooded')));
   const watcher = await join(server, 'flooded');
   const other = await join(server, 'other');
-  for (let i = 0; i < count; i += 1) sender.send({ type: 'comment', ref: `${i}`, text: `${i}` });
-  for (let i = 0; sender.messages.filter(isAnswer).length < count; i += 1) {
-    expect(await server.post('other', { text: `calm ${i}` })).toMatchObject({ status: 202 });
+  for (const [s, sender] of crowd.entries()) {
+    for (let i = 0; i < each; i += 1) sender.send({ type: 'comment', ref: `${s}-${i}`, text: `${s}-${i}` });
+  }
+  const open = (): boolean => crowd.some((sender) => sender.messages.filter(isAnswer).length < each);
+  for (let i = 0; open(); i += 1) {
+    expect(await answerTo(other, { type: 'comment', text: `calm ${i}` })).toMatchObject({ type: 'ack' });
     await other.until(() => other.comments.length === i + 1);
     expect(other.comments.at(-1)?.text).toBe(`calm ${i}`);
   }
-  const answers = answersByRef(sender);
-  const acked = [...answers].filter(([, { type }]) => type === 'ack');
-  await watcher.until(() => watcher.comments.length >= acked.length);
-  const ids = new Map(watcher.comments.map(({ id, text }) => [text, id]));
-  expect(watcher.comments).toHaveLength(acked.length);
-  expect(acked.map(([ref, { id }]) => [ref, id])).toEqual([...ids]);
-  // What was taken of one sender stands in the order in which it was sent.
-  const order = watcher.comments.map(({ text }) => Number(text));
-  expect(order).toEqual([...order].sort((a, b) => a - b));
-  for (const viewer of [sender, watcher, other]) {
+  const answers = new Map(crowd.flatMap((sender) => [...answersByRef(sender)]));
+  const acked = new Map([...answers].filter(([, { type }]) => type === 'ack').map(([ref, { id }]) => [ref, id]));
+  await watcher.until(() => watcher.comments.length >= acked.size);
+  expect(new Map(watcher.comments.map(({ id, text }) => [text, id]))).toEqual(acked);
+  expect(watcher.comments).toHaveLength(acked.size);
+  for (const s of crowd.keys()) {
+    const own = watcher.comments.map(({ text }) => text.split('-').map(Number)).filter(([sender]) => sender === s);
+    const order = own.map(([, place = 0]) => place);
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  }
+  for (const viewer of [...crowd, watcher, other]) {
     expect(viewer.faults).toEqual([]);
     await viewer.close();
   }
   return answers;
 }
 
-describe('a flood of one sender', () => {
+function refusedOf(answers: ReadonlyMap<string, ServerMessage>): ServerMessage[] {
+  return [...answers.values()].filter(({ type }) => type === 'refused');
+}
+
+describe('a flood', () => {
   it('is refused ROOM_BUSY once the room has --max-pending waiting, and other rooms go on', async () => {
     const limits = ['--max-batch', '50', '--max-pending', '150', '--interval', '300', '--workers', '1'];
     const server = await startProcess(limits);
-    const refused = [...(await flood(server, 2_000)).values()].filter(({ type }) => type === 'refused');
+    const refused = refusedOf(await flood(server, 10, 200));
     const { message } = REFUSALS.ROOM_BUSY;
     for (const answer of refused) expect(answer).toMatchObject({ code: 'ROOM_BUSY', message, retryAfterMs: 300 });
     // 167 a second are taken, so 2,000 sent at once cannot all have been.
@@ -232,17 +243,49 @@ describe('a flood of one sender', () => {
     expect(await server.stop()).toBe(0);
   });
 
-  it('is refused BUSY while its shard has 4,096 unanswered, and other rooms go on', async () => {
-    const batch = ['--max-batch', '5000', '--max-text', '20', '--ring-size', '67108864'];
-    const server = await startProcess([...batch, '--interval', '1500', '--workers', '1']);
-    const refused = [...(await flood(server, 14_000)).values()].filter(({ type }) => type === 'refused');
+  it('of one sender is refused BUSY over 256 unanswered, and others on its shard are taken', async () => {
+    const server = await startProcess(['--interval', '1000', '--workers', '1']);
+    const refused = refusedOf(await flood(server, 1, 3_000));
     const { message } = REFUSALS.BUSY;
-    for (const answer of refused) expect(answer).toMatchObject({ code: 'BUSY', message, retryAfterMs: 1_500 });
-    expect(refused.length).toBeGreaterThan(0);
+    for (const answer of refused) expect(answer).toMatchObject({ code: 'BUSY', message, retryAfterMs: 1_000 });
+    expect(refused.length).toBeGreaterThan(1_000);
     expect(await server.metric('volley_refused_total', 'code="BUSY"')).toBe(refused.length);
-    // The shard counts what is answered: later there is room again.
+    // What was answered counts no more: later there is room again.
     const viewer = await join(server, 'flooded');
     expect(await answerTo(viewer, { type: 'comment', text: 'calm again' })).toMatchObject({ type: 'ack' });
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('of many senders is refused BUSY while their shard has 4,096 unanswered', async () => {
+    const batch = ['--max-batch', '5000', '--max-pending', '100000', '--max-text', '20', '--ring-size', '67108864'];
+    const server = await startProcess([...batch, '--interval', '2000', '--workers', '1']);
+    const senders = await Promise.all(Array.from({ length: 40 }, () => join(server, 'flooded')));
+    for (const sender of senders) {
+      for (let i = 0; i < 250; i += 1) sender.send({ type: 'comment', ref: `${i}`, text: 'x' });
+    }
+    const answers = (): ServerMessage[] => senders.flatMap(({ messages }) => messages.filter(isAnswer));
+    await Promise.all(senders.map((sender) => sender.until(() => sender.messages.filter(isAnswer).length === 250)));
+    const refused = answers().filter(({ type }) => type === 'refused');
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.every(({ code }) => code === 'BUSY')).toBe(true);
+    expect(answers().length - refused.length).toBeGreaterThanOrEqual(4_096);
+    expect(await server.stop()).toBe(0);
+  });
+});
+
+describe('a viewer that does not wait for its welcome', () => {
+  it('hears the welcome first all the same, and then what became of its message', async () => {
+    const server = await startProcess(['--workers', '1', '--interval', '10']);
+    for (let i = 0; i < 20; i += 1) await server.post('hasty', { text: `${i}` }, '?wait=stored');
+    const viewers = Array.from({ length: 50 }, (_, i) => {
+      const viewer = new ViewerClient(server.viewerUrl, 'hasty', { query: `?since=${i % 20}` });
+      viewer.socket.once('open', () => viewer.send({ type: 'nonsense', ref: 'early' }));
+      return viewer;
+    });
+    for (const viewer of viewers) {
+      expect(await viewer.message(({ type }) => type === 'refused')).toMatchObject({ ref: 'early' });
+      expect(viewer.faults).toEqual([]);
+    }
     expect(await server.stop()).toBe(0);
   });
 });

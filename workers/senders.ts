@@ -9,6 +9,9 @@ import type { Viewer } from './viewer.ts';
 /** Comments of one shard that main has not answered yet. A MessagePort has no backpressure of its own. */
 const MOST_UNANSWERED = 4_096;
 
+/** Of these, the comments of one viewer: a flood must leave room for the shard's other senders. */
+const MOST_OF_ONE = 256;
+
 type Receipts = Extract<ToShard, { kind: 'receipts' }>;
 
 interface Sent {
@@ -49,7 +52,7 @@ export class Senders {
       this.#refuse(viewer, undefined, 'REF_INVALID');
       return;
     }
-    const draft = this.#check(message);
+    const draft = this.#check(viewer, message);
     if (typeof draft === 'string') {
       this.#refuse(viewer, ref, draft);
       return;
@@ -57,6 +60,7 @@ export class Senders {
     const number = this.#next;
     this.#next += 1;
     this.#unanswered.set(number, { viewer, ref });
+    viewer.unanswered += 1;
     this.#outbox.comment(number, viewer.room, draft);
   }
 
@@ -66,12 +70,12 @@ export class Senders {
     return parseObject(bytes);
   }
 
-  #check(message: Record<string, unknown>): Draft | RefusalCode {
+  #check(viewer: Viewer, message: Record<string, unknown>): Draft | RefusalCode {
     if (message.type !== 'comment') return 'UNKNOWN_TYPE';
     const draft = checkComment(message, this.#limits.maxText, false);
     if (typeof draft === 'string') return draft;
     if (this.#quiesced) return 'SHUTTING_DOWN';
-    return this.#unanswered.size < MOST_UNANSWERED ? draft : 'BUSY';
+    return this.#unanswered.size < MOST_UNANSWERED && viewer.unanswered < MOST_OF_ONE ? draft : 'BUSY';
   }
 
   /** Tells senders what main says of their comments. */
@@ -93,6 +97,7 @@ export class Senders {
   #take(number: number): Sent | undefined {
     const sent = this.#unanswered.get(number);
     this.#unanswered.delete(number);
+    if (sent !== undefined) sent.viewer.unanswered -= 1;
     return sent;
   }
 

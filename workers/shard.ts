@@ -58,6 +58,7 @@ class Shard {
   readonly #timers: NodeJS.Timeout[];
   readonly #onFault = (error: unknown): void => this.#fail(error);
   #listenSocket: us_listen_socket | undefined;
+  #closing = false;
   #over = false;
   #finish: (error?: unknown) => void = () => undefined;
 
@@ -124,6 +125,10 @@ class Shard {
   #open(socket: ViewerSocket): void {
     const { viewer } = socket.getUserData();
     viewer.open(socket);
+    if (this.#closing) {
+      viewer.close(CLOSE.RESTART, 'restarting');
+      return;
+    }
     this.#viewers.add(viewer);
     this.#counters.add('viewers', 1);
     this.#counters.add('joined', 1);
@@ -132,8 +137,8 @@ class Shard {
 
   #closed(viewer: Viewer): void {
     viewer.gone();
+    if (!this.#viewers.delete(viewer)) return;
     this.#slow.gone(viewer);
-    this.#viewers.delete(viewer);
     this.#counters.add('viewers', -1);
     if (viewer.counted) this.#outbox.leave(viewer.room, viewer.codec);
   }
@@ -184,7 +189,7 @@ class Shard {
     const { welcome, frame, reached, live } = answer;
     for (const viewer of this.#outbox.answered(answer.id)) {
       viewer.cork(() => {
-        if (welcome !== null) viewer.sendText(welcome);
+        if (welcome !== null) viewer.welcome(welcome);
         if (frame !== null) viewer.sendFrame(frame);
         if (live) viewer.subscribe();
       });
@@ -218,6 +223,7 @@ class Shard {
 
   /** Not before the port is left to the other shards: whoever comes back at once must not queue up here again. */
   #sendAway(): void {
+    this.#closing = true;
     for (const viewer of this.#viewers) viewer.close(CLOSE.RESTART, 'restarting');
   }
 

@@ -1,7 +1,11 @@
 import type { WebSocket } from 'uWebSockets.js';
+import { CLOSE } from '../src/codes.ts';
 import type { Codec } from '../src/frames/codec.ts';
 import { isBinary, topicOf } from '../src/frames/codec.ts';
 import type { JoinPoint } from '../src/shards/messages.ts';
+
+/** Most answers that wait for the welcome. */
+const MOST_HELD = 256;
 
 /** What hangs on a uWebSockets.js socket: the viewer, and nothing else. */
 export interface ViewerData {
@@ -24,9 +28,14 @@ export class Viewer {
   point: JoinPoint | undefined;
   /** True once its join was posted to main, which counts it as present from then on. */
   counted = false;
+  /** Comments of its own that main has not answered yet. */
+  unanswered = 0;
   /** The step of its backfill that must leave the socket's buffer before the next is asked for. */
   draining = false;
   #socket: ViewerSocket | undefined;
+  #welcomed = false;
+  /** What it is to hear once it is welcome. */
+  #held: string[] | undefined;
 
   constructor(room: string, codec: Codec, point: JoinPoint) {
     this.room = room;
@@ -48,9 +57,23 @@ export class Viewer {
     return this.#socket?.getBufferedAmount() ?? 0;
   }
 
-  /** Sends a control message. */
-  sendText(text: string): void {
+  /** Sends the first message of all, and then what had to wait for it. */
+  welcome(text: string): void {
+    this.#welcomed = true;
     this.#socket?.send(text, false);
+    for (const held of this.#held ?? []) this.#socket?.send(held, false);
+    this.#held = undefined;
+  }
+
+  /** Sends a control message, not before the welcome. */
+  sendText(text: string): void {
+    if (this.#welcomed) {
+      this.#socket?.send(text, false);
+      return;
+    }
+    this.#held ??= [];
+    if (this.#held.length < MOST_HELD) this.#held.push(text);
+    else this.close(CLOSE.FLOOD, 'too many messages before the welcome');
   }
 
   /** Sends a batch frame of this viewer's codec. */

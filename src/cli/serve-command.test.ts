@@ -179,6 +179,7 @@ describe('the ready line', () => {
       pid: server.pid,
       viewerUrl: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:[1-9]\d{3,4}$/),
       apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:[1-9]\d{3,4}$/),
+      ports: { viewers: expect.any(Number), api: expect.any(Number) },
       workers: 3,
       store: 'memory',
       open: { viewers: 'watch and comment: this machine only', api: 'post, read and metrics: this machine only' },
@@ -194,6 +195,7 @@ describe('the ready line', () => {
     const server = await startProcess([...open, '--public-url', 'wss://live.example.org/']);
     expect(await server.logged(({ msg }) => msg === 'ready')).toMatchObject({
       viewerUrl: 'wss://live.example.org',
+      ports: { viewers: expect.any(Number), api: expect.any(Number) },
       apiUrl: expect.stringMatching(/^http:\/\/0\.0\.0\.0:\d+$/),
       open: {
         viewers: 'watch and comment: everybody who reaches 0.0.0.0',

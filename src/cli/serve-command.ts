@@ -12,6 +12,9 @@ const SETTING_FAULTS: readonly string[] = ['PORT_IN_USE', 'RING_TOO_SMALL'];
 /** Of `--grace`, what is kept back for ending the process when a shard does not answer. */
 const LAST_RESORT_MS = 250;
 
+/** Under npm one Ctrl-C arrives twice: from the terminal, and handed on by npm. */
+const ECHO_MS = 500;
+
 /** `volley serve`. Gives the command, whose help lists every setting. */
 export function addServeCommand(program: Command): Command {
   const command = program
@@ -41,12 +44,12 @@ export async function serve(settings: Settings, parts: ServerParts = {}): Promis
 }
 
 function announce(server: Server, settings: Settings, logger: Logger): void {
-  const { viewerUrl, apiUrl, store } = server;
+  const { viewerUrl, apiUrl, ports, store } = server;
   const local = /^(127\.|::1$|localhost$)/.test(settings.host);
   const who = local ? 'this machine only' : `everybody who reaches ${settings.host}`;
   const web = settings.corsOrigins.length > 0 ? `, and pages of ${settings.corsOrigins.join(', ')}` : '';
   const open = { viewers: `watch and comment: ${who}`, api: `post, read and metrics: ${who}${web}` };
-  logger.info({ viewerUrl, apiUrl, workers: settings.workers, store, open }, 'ready');
+  logger.info({ viewerUrl, apiUrl, ports, workers: settings.workers, store, open }, 'ready');
 }
 
 /** Ends the process on signals and faults, always by the same road: no live App is ever torn down. */
@@ -56,6 +59,8 @@ class Stopper {
   #server: Server | undefined;
   #stopping = false;
   #signalled: NodeJS.Signals | undefined;
+  #signalledAt = 0;
+  #code = 0;
 
   constructor(grace: number, logger: Logger) {
     this.#grace = grace;
@@ -67,26 +72,29 @@ class Stopper {
   /** From now on there is a server to stop. A signal that came while it started is obeyed now. */
   guard(server: Server): void {
     this.#server = server;
-    if (this.#signalled !== undefined) this.#stop(0);
+    if (this.#signalled !== undefined) this.#stop();
   }
 
   #signal(signal: NodeJS.Signals): void {
     if (this.#signalled !== undefined) {
+      if (signal === 'SIGINT' && performance.now() - this.#signalledAt < ECHO_MS) return;
       this.#logger.warn({ signal }, 'second signal: ending at once');
       endBy(signal);
     }
     this.#signalled = signal;
+    this.#signalledAt = performance.now();
     this.#logger.info({ signal }, 'stopping');
-    if (this.#server !== undefined) this.#stop(0);
+    if (this.#server !== undefined) this.#stop();
   }
 
   #fault(error: unknown): void {
     this.#logger.fatal({ err: error }, 'unexpected fault');
+    this.#code = 1;
     if (this.#server === undefined) endBy('SIGKILL');
-    else this.#stop(1);
+    else this.#stop();
   }
 
-  #stop(code: number): void {
+  #stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
     setTimeout(() => {
@@ -96,7 +104,7 @@ class Stopper {
     this.#server?.stop().then(
       () => {
         this.#logger.info('stopped');
-        process.exit(code);
+        process.exit(this.#code);
       },
       (error: unknown) => {
         this.#logger.fatal({ err: error }, 'failed while stopping');

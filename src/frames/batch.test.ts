@@ -149,3 +149,12 @@ describe('bytes that are not a batch are refused as BATCH_CORRUPT:', () => {
     }
   });
 });
+
+describe('encoded bytes', () => {
+  it('hold no more memory than they are long, so that a store which keeps them keeps nothing else', () => {
+    const draft = { mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: 0 };
+    encodeBatch(Array.from({ length: 1_000 }, () => ({ ...draft, text: '长'.repeat(200) })));
+    const { bytes } = encodeBatch([{ ...draft, text: 'short' }]);
+    expect(bytes.buffer.byteLength).toBe(bytes.length);
+  });
+});

@@ -89,8 +89,10 @@ export function encodeBatch(comments: readonly TimedDraft[]): EncodedBatch {
     farthest = Math.max(farthest, comment.at - at);
   }
   const offsets = farthest > 0 ? encodeOffsets(comments, at, farthest) : null;
-  const bytes = packr.pack([BATCH_VERSION, at, users, names, texts, modes, colours, sizes, offsets, extras]);
-  return { bytes, count };
+  const packed = packr.pack([BATCH_VERSION, at, users, names, texts, modes, colours, sizes, offsets, extras]);
+  // A copy of its own size: what msgpackr gives is a view on its scratch buffer, and a store that kept the view of a
+  // small batch would keep the scratch of the largest one too.
+  return { bytes: new Uint8Array(packed), count };
 }
 
 /** The host's clock may be set back between two comments, so an offset is never taken below 0. */

@@ -2,6 +2,9 @@ import { VolleyError } from '../codes.ts';
 import { BOUNDS } from '../comment.ts';
 import { entrySize } from './frame-ring.ts';
 
+/** The largest ring that may be asked for. */
+export const LARGEST_RING = 536_870_912;
+
 /** Bytes of UTF-8 that a code point takes at most. */
 const POINT = 4;
 
@@ -38,6 +41,12 @@ export function largestPush(maxBatch: number, maxText: number): number {
 export function checkRingSize(ringSize: number, maxBatch: number, maxText: number): void {
   const needed = 2 * largestPush(maxBatch, maxText);
   if (ringSize >= needed) return;
+  if (needed > LARGEST_RING) {
+    throw new VolleyError(
+      'RING_TOO_SMALL',
+      `--max-batch ${maxBatch} cannot go with --max-text ${maxText}: allowed is what fits twice into the largest --ring-size, ${LARGEST_RING}`,
+    );
+  }
   throw new VolleyError(
     'RING_TOO_SMALL',
     `--ring-size cannot be ${ringSize}: allowed is at least ${needed}, two of the largest pushes with --max-batch ${maxBatch} and --max-text ${maxText}`,

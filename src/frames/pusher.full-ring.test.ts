@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { settle } from '../clock.fixture.ts';
-import { SLOT_MS } from '../rooms/slots.ts';
+import { SLOT_MS } from '../clock.ts';
 import { JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
 import { PusherBench } from './pusher-bench.fixture.ts';
 

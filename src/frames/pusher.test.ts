@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { settle } from '../clock.fixture.ts';
-import { SLOT_MS } from '../rooms/slots.ts';
+import { SLOT_MS } from '../clock.ts';
 import { DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
 import { LARGE_FRAME } from './pusher.ts';
 import { PusherBench } from './pusher-bench.fixture.ts';

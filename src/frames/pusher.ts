@@ -4,11 +4,10 @@
  * A commit is one turn of the loop: bytes into the ring, `Atomics.store(head)`, one wake-up a shard, and the room's
  * seq. Whoever joins a room reads its seq in a turn of its own, so nobody sees half a commit.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Room } from '../rooms/room.ts';
 import type { PushSink } from '../rooms/rooms.ts';
-import { SLOT_MS } from '../rooms/slots.ts';
 import type { StoredBatch } from '../store/store.ts';
 import { ALL_CODECS, type Codec, isBinary } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';

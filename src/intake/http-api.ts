@@ -9,7 +9,8 @@ import type { Tally } from '../metrics/tally.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
 import { readJsonBodies } from './http-body.ts';
-import { sendRefusal, serveCommentIntake } from './http-comments.ts';
+import { serveCommentIntake } from './http-comments.ts';
+import { sendRefusal } from './http-refusal.ts';
 import { serveRooms } from './http-rooms.ts';
 import { describeProblem, PROBLEM_TYPE } from './problem.ts';
 

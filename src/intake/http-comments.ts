@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Refusal, RefusalCode } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
 import type { Tally } from '../metrics/tally.ts';
@@ -6,7 +6,7 @@ import type { Origin } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { checkComment } from './comment-check.ts';
 import type { Body } from './http-body.ts';
-import { describeProblem, PROBLEM_TYPE } from './problem.ts';
+import { sendRefusal } from './http-refusal.ts';
 
 /** Most comments in one request. */
 const MOST_COMMENTS = 1_000;
@@ -42,16 +42,6 @@ export function serveCommentIntake(app: FastifyInstance, options: CommentRoutesO
     reply.code(stored ? 201 : 202);
     return stored ? { accepted, refused, ids: posting.ids } : { accepted, refused };
   });
-}
-
-/** Answers with a problem document, and Retry-After where trying again can help. */
-export function sendRefusal(reply: FastifyReply, refusal: Refusal, members: object = {}): FastifyReply {
-  const problem = describeProblem(refusal);
-  if (refusal.retryAfterMs !== undefined) reply.header('Retry-After', Math.ceil(refusal.retryAfterMs / 1_000));
-  return reply
-    .code(problem.status)
-    .type(PROBLEM_TYPE)
-    .send(JSON.stringify({ ...problem, ...members }));
 }
 
 function readComments({ params, query, body }: PostRequest): readonly unknown[] | RefusalCode {

@@ -4,7 +4,7 @@ import { decodeBatch } from '../frames/batch.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
-import { sendRefusal } from './http-comments.ts';
+import { sendRefusal } from './http-refusal.ts';
 import { parseWhole } from './number-check.ts';
 
 const DEFAULT_LIMIT = 100;

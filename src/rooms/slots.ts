@@ -1,7 +1,4 @@
-import type { Clock } from '../clock.ts';
-
-/** Time runs in slots of this many ms; everything due in one slot is handled together. */
-export const SLOT_MS = 10;
+import { type Clock, SLOT_MS } from '../clock.ts';
 
 /** When the slot of `now` began. */
 export function slotStart(now: number): number {

@@ -30,7 +30,7 @@ const NUMBERS: readonly [name: SettingName, unit: string, fallback: number, leas
   ['slowClose', 'ms', 30_000, 100, 3_600_000],
   ['idleTimeout', 's', 60, 8, 960],
   ['shardStall', 'ms', 5_000, 500, 600_000],
-  ['grace', 'ms', 10_000, 500, 600_000],
+  ['grace', 'ms', 10_000, 1_500, 600_000],
   ['ringSize', 'bytes', 16_777_216, 65_536, 536_870_912],
   ['memoryComments', 'comments', 10_000, 1, 10_000_000],
   ['memoryAge', 's', 3_600, 1, 604_800],

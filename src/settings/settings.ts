@@ -3,6 +3,7 @@
  * docs/settings.md are made from this list; `npm run lint` checks the page against it.
  */
 import { availableParallelism } from 'node:os';
+import { LARGEST_RING } from '../frames/push-size.ts';
 
 export interface Settings {
   readonly port: number;
@@ -93,8 +94,8 @@ export const SETTINGS: readonly Setting[] = [
   whole('slowClose', 'ms', 'a viewer over --max-backpressure for this long is closed (4008)', 30_000, 100, 3_600_000),
   whole('idleTimeout', 's', 'a viewer that answers no ping for this long is closed', 60, 8, 960),
   whole('shardStall', 'ms', 'a shard that stands still for this long ends the process', 5_000, 500, 600_000),
-  whole('grace', 'ms', 'most time between SIGTERM and the end', 10_000, 500, 600_000),
-  whole('ringSize', 'bytes', 'shared memory for frames on their way to the shards', 16 * MIB, 65_536, 512 * MIB),
+  whole('grace', 'ms', 'most time between SIGTERM and the end', 10_000, 1_500, 600_000),
+  whole('ringSize', 'bytes', 'shared memory for frames on their way to the shards', 16 * MIB, 65_536, LARGEST_RING),
   {
     name: 'store',
     flag: 'store',

@@ -19,6 +19,8 @@ export class Asked {
 
 export interface DeskRig<S extends Store> extends RoomsRig<S> {
   readonly desk: JoinDesk;
+  /** Backfills that could not be read. */
+  readonly faults: readonly { room: string; error: unknown }[];
   /** Asks for one viewer of shard 0. */
   ask(from: JoinPoint, options?: { codec?: Codec; joining?: number; room?: string }): Asked;
   /** Asks step by step until the answer is live, and gives all answers. */
@@ -31,6 +33,7 @@ export async function createDesk<S extends Store>(
 ): Promise<DeskRig<S>> {
   const rig = await createRooms(store, options);
   const { clock, rooms, tally } = rig;
+  const faults: { room: string; error: unknown }[] = [];
   const desk = new JoinDesk({
     stepBytes: 32_768,
     maxBackfill: 10_000,
@@ -40,6 +43,7 @@ export async function createDesk<S extends Store>(
     rooms,
     store,
     tally,
+    onFault: (room, error) => faults.push({ room, error }),
   });
   let id = 0;
   const ask: DeskRig<S>['ask'] = (from, { codec = JSON_CODEC, joining = 1, room = 'a' } = {}) => {
@@ -55,6 +59,7 @@ export async function createDesk<S extends Store>(
   return {
     ...rig,
     desk,
+    faults,
     ask,
     async climb(from, codec = JSON_CODEC) {
       const answers: JoinAnswer[] = [];

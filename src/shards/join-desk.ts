@@ -4,14 +4,13 @@
  * gets every batch above the boundary, once. What lies between where a viewer stands and the boundary goes out as
  * backfill, in steps; only the step after which nothing newer is committed makes the viewer live.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Codec } from '../frames/codec.ts';
 import { JSON_CODEC } from '../frames/codec.ts';
 import { FrameMaker } from '../frames/frame-maker.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { SLOT_MS } from '../rooms/slots.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
 import type { JoinAnswer, JoinPoint, JoinRequest } from './messages.ts';
 
@@ -20,6 +19,8 @@ export interface JoinDeskOptions {
   readonly rooms: Rooms;
   readonly store: Store;
   readonly tally: Tally;
+  /** Told when what a viewer asked for could not be read. */
+  readonly onFault: (room: string, error: unknown) => void;
   /** Milliseconds between two pushes of a room, told in `welcome`. */
   readonly interval: number;
   /** Most comments of a whole backfill, rounded up to whole batches. */
@@ -52,6 +53,14 @@ export class JoinDesk {
   answer(shard: number, request: JoinRequest, later: (answer: JoinAnswer) => void): JoinAnswer | null {
     const { id, codec, from, joining } = request;
     const room = this.#options.rooms.join(request.room, shard, codec, joining);
+    if (from.kind === 'since' && from.seq > room.seq && from.seq <= this.#options.store.lastSeq(room.name)) {
+      // Stored and on its way to the ring, known to this viewer from the API: it is not from another life of the room.
+      this.#options.clock.after(SLOT_MS, () => {
+        const answer = this.answer(shard, { ...request, joining: 0 }, later);
+        if (answer !== null) later(answer);
+      });
+      return null;
+    }
     if (from.kind === 'now' || (from.kind === 'since' && from.seq === room.seq)) {
       return { id, welcome: this.#welcome(room), frame: null, reached: room.seq, live: true };
     }
@@ -76,10 +85,17 @@ export class JoinDesk {
     let step = this.#steps.get(key);
     if (step === undefined) {
       if (this.#steps.size === 0) this.#options.clock.after(SLOT_MS, () => this.#steps.clear());
-      step = this.#read(room, codec, from);
+      step = this.#read(room, codec, from).catch((error: unknown) => this.#giveUp(room, from, error));
       this.#steps.set(key, step);
     }
     return step;
+  }
+
+  /** What cannot be read is a gap to whoever asked for it, not a fault of the server. */
+  #giveUp(room: Room, from: JoinPoint, error: unknown): Step {
+    this.#options.onFault(room.name, error);
+    const gap = from.kind === 'since' && from.seq < room.seq ? { from: from.seq + 1, to: room.seq } : null;
+    return { frame: null, reached: room.seq, reset: from.kind === 'since' && from.seq > room.seq, gap };
   }
 
   async #read(room: Room, codec: Codec, from: JoinPoint): Promise<Step> {

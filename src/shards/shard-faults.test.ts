@@ -121,10 +121,25 @@ describe('stopping', () => {
   });
 
   it('is over after --grace even when a shard does not answer', async () => {
-    const faulty = await start('--shard-stall', '600000', '--grace', '700', '--workers', '1');
+    const faulty = await start('--shard-stall', '600000', '--grace', '1500', '--workers', '1');
     faulty.tell('stall 0 60000');
     expect(await faulty.stop('SIGINT')).toBe('SIGKILL');
     expect(faulty.lines.some((line) => String(line.msg).includes('--grace'))).toBe(true);
+  });
+
+  it('fires what is pending even while a shard stands still', async () => {
+    const faulty = await start('--shard-stall', '600000', '--grace', '3000', '--workers', '2', '--interval', '60000');
+    const crowd = new Crowd(faulty);
+    await fillShards(faulty, crowd, 2);
+    await faulty.post('a', { text: 'fires at once' }, '?wait=stored');
+    await crowd.caughtUp();
+    const sound = await faulty.metric('volley_viewers', 'shard="1"');
+    faulty.tell('stall 0 60000');
+    await faulty.post('a', { text: 'pending' });
+    await faulty.post('b', { text: 'pending' });
+    expect(await faulty.stop()).toBe('SIGKILL');
+    const heard = crowd.viewers.filter(({ comments }) => comments.at(-1)?.text === 'pending');
+    expect(heard).toHaveLength(sound);
   });
 
   it('leaves the port free: the next server starts on it at once, with viewers still connected before', async () => {

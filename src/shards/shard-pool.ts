@@ -30,6 +30,8 @@ export interface ShardPoolOptions {
   readonly rooms: Rooms;
   readonly desk: JoinDesk;
   readonly tally: Tally;
+  /** A generation of a shard begins: from now on it reads the ring. */
+  readonly onStart: (shard: number) => void;
   /** A shard listens, for the first time or again. */
   readonly onUp: (shard: number) => void;
   /** A shard's task has ended, with the fault if it had one. */
@@ -123,7 +125,7 @@ export class ShardPool {
 
   /** Runs a generation of a shard. `failed` hears of one that never listened, and then it is not run again. */
   #run(shard: Shard, index: number, up: () => void, failed?: (error: unknown) => void): void {
-    const { clock, ring, memory, counters, limits, rooms, desk, tally, onUp } = this.#options;
+    const { clock, ring, memory, counters, limits, rooms, desk, tally, onStart, onUp } = this.#options;
     const { port1, port2 } = new MessageChannel();
     shard.startedAt = clock.now();
     const link = new ShardLink({
@@ -141,6 +143,7 @@ export class ShardPool {
     });
     // Attached before the first entry that this generation may be woken for, at the head of this turn.
     const position = ring.attach(index);
+    onStart(index);
     shard.link = link;
     const task: ShardTask = { shard: index, port: port2, ring: memory, position, counters, limits };
     shard.ended = this.#pool.run(task, { transferList: [port2] }).then(

@@ -61,7 +61,7 @@ describe('a shard', () => {
     expect(stalls.map(({ shard }) => shard)).toEqual([0]);
   });
 
-  it('is not watched before it listens, nor after it has ended', async () => {
+  it('is not watched before it is run, nor after it has ended', async () => {
     const { watch, stalls, live } = createWatch();
     await live(20_000, 1);
     watch.watch(1, true);
@@ -71,13 +71,13 @@ describe('a shard', () => {
     expect(stalls).toEqual([]);
   });
 
-  it('that is run again has its whole time, though its counter begins where it ended', async () => {
+  it('that is run again has its whole time and ten seconds to start, though its counter begins where it ended', async () => {
     const { watch, stalls, live } = createWatch();
     watch.watch(0, true);
-    await live(4_500);
+    await live(14_500);
     watch.watch(0, false);
     watch.watch(0, true);
-    await live(4_500);
+    await live(14_500);
     expect(stalls).toEqual([]);
     await live(1_000);
     expect(stalls).toHaveLength(1);

@@ -3,6 +3,9 @@ import type { Clock } from '../clock.ts';
 /** How often each shard's sign of life is looked at, in ms. */
 const LOOK_MS = 250;
 
+/** Time for a thread to start and load its code, in ms. */
+const STARTING_MS = 10_000;
+
 export interface StallWatchOptions {
   readonly clock: Clock;
   readonly shards: number;
@@ -31,9 +34,9 @@ export class StallWatch {
     this.#arm();
   }
 
-  /** A shard is watched from when it listens until it ends. */
+  /** A shard is watched from when its thread is asked for until it ends; to begin with it has {@link STARTING_MS} more. */
   watch(shard: number, watched: boolean): void {
-    this.#seen[shard] = { alive: this.#options.alive(shard), still: 0, watched };
+    this.#seen[shard] = { alive: this.#options.alive(shard), still: -STARTING_MS, watched };
   }
 
   stop(): void {

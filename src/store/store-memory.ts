@@ -15,14 +15,15 @@ export interface MemoryStoreOptions {
 /** What a batch costs beside its bytes: the object, its place in two lists. Measured, rounded up. */
 const OVERHEAD = 200;
 
+/** What a room costs beside its batches: the log, its arrays, its entry in the map. Measured, rounded up. */
+const ROOM_OVERHEAD = 500;
+
 /** Rooms whose batches are all gone are remembered for their last seq, this many of them. */
 const EMPTY_ROOMS = 100_000;
 
 interface RoomLog {
   lastSeq: number;
   batches: StoredBatch[];
-  /** Batches before this place in `batches` are dropped; the array is cut when half of it is. */
-  start: number;
   comments: number;
 }
 
@@ -99,13 +100,13 @@ export class MemoryStore implements Store {
     const log = this.#logs.get(room);
     if (log === undefined) return 0;
     let count = 0;
-    for (let i = log.batches.length - 1; i >= log.start; i -= 1) {
+    for (let i = log.batches.length - 1; i >= 0; i -= 1) {
       const batch = log.batches[i] as StoredBatch;
       if (batch.seq > upTo) continue;
       if (count >= comments) return batch.seq;
       count += batch.count;
     }
-    return count >= comments ? (log.batches[log.start]?.prev ?? 0) : 0;
+    return count >= comments ? (log.batches[0]?.prev ?? 0) : 0;
   }
 
   async close(): Promise<void> {
@@ -128,8 +129,9 @@ export class MemoryStore implements Store {
   #add(room: string, { bytes, count }: EncodedBatch, at: number): StoredBatch {
     let log = this.#logs.get(room);
     if (log === undefined) {
-      log = { lastSeq: this.#floor, batches: [], start: 0, comments: 0 };
+      log = { lastSeq: this.#floor, batches: [], comments: 0 };
       this.#logs.set(room, log);
+      this.#bytes += ROOM_OVERHEAD;
     }
     this.#empty.delete(room);
     const batch: StoredBatch = { room, seq: log.lastSeq + 1, prev: log.lastSeq, bytes, count };
@@ -138,7 +140,7 @@ export class MemoryStore implements Store {
     log.comments += count;
     this.#order.push({ log, room, at, seq: batch.seq });
     this.#bytes += bytes.length + OVERHEAD;
-    while (log.comments > this.#options.comments && log.start < log.batches.length - 1) this.#dropFirst(log, room);
+    while (log.comments > this.#options.comments && log.batches.length > 1) this.#dropFirst(log, room);
     return batch;
   }
 
@@ -147,7 +149,7 @@ export class MemoryStore implements Store {
     const oldest = this.#options.now() - this.#options.age;
     for (; this.#orderStart < this.#order.length; this.#orderStart += 1) {
       const entry = this.#order[this.#orderStart] as Appended;
-      const first = entry.log.batches[entry.log.start];
+      const first = entry.log.batches[0];
       const dropped = first === undefined || first.seq > entry.seq;
       if (!dropped) {
         if (entry.at > oldest && this.#bytes <= this.#options.bytes) break;
@@ -161,14 +163,9 @@ export class MemoryStore implements Store {
   }
 
   #dropFirst(log: RoomLog, room: string): void {
-    const batch = log.batches[log.start] as StoredBatch;
-    log.start += 1;
+    const batch = log.batches.shift() as StoredBatch;
     log.comments -= batch.count;
     this.#bytes -= batch.bytes.length + OVERHEAD;
-    if (log.start * 2 > log.batches.length) {
-      log.batches = log.batches.slice(log.start);
-      log.start = 0;
-    }
     if (log.batches.length === 0) this.#retire(room);
   }
 
@@ -178,6 +175,7 @@ export class MemoryStore implements Store {
     for (const longest of this.#empty) {
       this.#floor = Math.max(this.#floor, this.lastSeq(longest));
       this.#logs.delete(longest);
+      this.#bytes -= ROOM_OVERHEAD;
       this.#empty.delete(longest);
       break;
     }
@@ -186,7 +184,7 @@ export class MemoryStore implements Store {
 
 /** The place of the first kept batch above `after`, by halving. */
 function firstAfter(log: RoomLog, after: number): number {
-  let low = log.start;
+  let low = 0;
   let high = log.batches.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
