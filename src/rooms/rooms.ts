@@ -12,6 +12,7 @@ import { encodeBatch } from '../frames/batch.ts';
 import type { Codec } from '../frames/codec.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
+import { QuietRooms } from './quiet-rooms.ts';
 import { type Origin, Room, type Waiting } from './room.ts';
 import { Slots, slotStart } from './slots.ts';
 
@@ -47,9 +48,7 @@ export class Rooms {
   readonly #options: RoomsOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #slots: Slots<Room>;
-  /** Rooms with viewers, the one that has been quiet longest first. */
-  readonly #quiet = new Set<Room>();
-  #heartbeatTimer: (() => void) | undefined;
+  readonly #quiet: QuietRooms;
   #pendingAll = 0;
   /** Rooms that are not idle. */
   #inFlight = 0;
@@ -60,6 +59,9 @@ export class Rooms {
     this.#options = options;
     this.#slots = new Slots(options.clock, (due) => {
       for (const room of due) this.#fire(room);
+    });
+    this.#quiet = new QuietRooms(options.clock, options.heartbeat, (room) => {
+      if (room.phase === 'idle') options.sink.pushPresence(room);
     });
   }
 
@@ -103,7 +105,7 @@ export class Rooms {
   join(name: string, shard: number, codec: Codec, count: number): Room {
     const room = this.#open(name);
     room.addViewers(shard, codec, count);
-    if (!this.#quiet.has(room)) this.#heard(room);
+    if (room.viewers > 0) this.#quiet.add(room);
     this.#forgetLater(room);
     return room;
   }
@@ -138,7 +140,7 @@ export class Rooms {
   /** Called by the sink in the turn in which the shards are told of everything up to `seq`. */
   committed(room: Room, seq: number): void {
     room.seq = seq;
-    this.#heard(room);
+    this.#quiet.heard(room);
     this.#settle(room);
   }
 
@@ -159,8 +161,7 @@ export class Rooms {
 
   stop(): void {
     this.#slots.stop();
-    this.#heartbeatTimer?.();
-    this.#heartbeatTimer = undefined;
+    this.#quiet.stop();
   }
 
   #open(name: string): Room {
@@ -252,36 +253,13 @@ export class Rooms {
   /** A room that nobody watches is looked at again when it could fire: forgotten before, it could fire too soon. */
   #forgetLater(room: Room): void {
     if (room.viewers === 0) {
-      this.#quiet.delete(room);
+      this.#quiet.drop(room);
       this.#schedule(room);
     }
   }
 
   #forget(room: Room): void {
     if (room.viewers === 0) this.#rooms.delete(room.name);
-  }
-
-  /** Notes that the room's viewers heard something, and sees that a heartbeat is due a while after. */
-  #heard(room: Room): void {
-    room.heardAt = this.#options.clock.now();
-    this.#quiet.delete(room);
-    if (room.viewers > 0) this.#quiet.add(room);
-    if (this.#quiet.size > 0) this.#heartbeatTimer ??= this.#armHeartbeat();
-  }
-
-  #armHeartbeat(): () => void {
-    const { clock, heartbeat } = this.#options;
-    return clock.after(Math.min(heartbeat, 1_000), () => this.#beat());
-  }
-
-  #beat(): void {
-    const latest = this.#options.clock.now() - this.#options.heartbeat;
-    for (const room of this.#quiet) {
-      if (room.heardAt > latest) break;
-      if (room.phase === 'idle') this.#options.sink.pushPresence(room);
-      this.#heard(room);
-    }
-    this.#heartbeatTimer = this.#quiet.size > 0 ? this.#armHeartbeat() : undefined;
   }
 
   #tellDrained(): void {
