@@ -17,9 +17,9 @@ export function checkComment(value: unknown, maxText: number, identity: boolean)
   if (place === -1) return 'MODE_INVALID';
   if (color !== undefined && !isWithin(color, 0, BOUNDS.color)) return 'COLOR_INVALID';
   if (size !== undefined && !isWithin(size, 1, BOUNDS.size)) return 'SIZE_INVALID';
-  const user = identity ? (given.user ?? '') : '';
+  const user = identity && given.user !== undefined ? given.user : '';
   if (typeof user !== 'string' || !isPlain(user, BOUNDS.user)) return 'USER_INVALID';
-  const name = identity ? (given.name ?? '') : '';
+  const name = identity && given.name !== undefined ? given.name : '';
   if (typeof name !== 'string' || !isPlain(name, BOUNDS.name)) return 'NAME_INVALID';
   if (extra !== undefined && !isExtra(extra)) return 'EXTRA_INVALID';
   return {

@@ -30,7 +30,10 @@ describe('a heartbeat', () => {
       rooms.offer('busy', draftOf('x'), null, 0);
       await clock.advance(1_000);
     }
-    expect(sink.presences.map(({ room }) => room)).toEqual(['quiet', 'quiet']);
+    expect(sink.presences).toEqual([
+      { room: 'quiet', at: 15_000 },
+      { room: 'quiet', at: 30_000 },
+    ]);
     await clock.advance(20_000);
     expect(sink.presences.filter(({ room }) => room === 'busy')).toHaveLength(1);
     const last = sink.times('busy').at(-1) ?? 0;

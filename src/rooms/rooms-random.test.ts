@@ -101,7 +101,7 @@ class World {
 describe('rooms on any store', () => {
   it('store or fail every comment once, push every batch of the log once and in order', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120, size: 'max' }), async (steps) => {
         const rig = await createRooms(new FakeStore(), { interval: INTERVAL, maxBatch: 3, maxPushBytes: 150 });
         rig.sink.holds = true;
         for (const name of NAMES) rig.rooms.join(name, 0, 0, 1);
@@ -117,7 +117,7 @@ describe('rooms on any store', () => {
 
   it('never append sooner than the interval', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 50, maxLength: 150 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 50, maxLength: 150, size: 'max' }), async (steps) => {
         const rig = await createRooms(new FakeStore(), { interval: INTERVAL, maxBatch: 3 });
         const world = new World(rig);
         const at = new Map<string, number>();

@@ -133,6 +133,17 @@ describe("other nodes' batches", () => {
     expect(sink.pushes).toMatchObject([{ seqs: [6], prevs: [5] }]);
   });
 
+  it('are pushed once, though the tail should begin anew and hand them out again', async () => {
+    const { rooms, clock, store, sink } = await createRooms(new FakeStore());
+    rooms.join('a', 0, 0, 1);
+    const batches = [1, 2].map((n) => store.put('a', batchOf(`theirs ${n}`)));
+    store.deliver(...batches);
+    await clock.advance(2_000);
+    store.deliver(...batches, store.put('a', batchOf('theirs 3')));
+    await clock.advance(2_000);
+    expect(sink.pushes.map(({ seqs }) => seqs)).toEqual([[1, 2], [3]]);
+  });
+
   it('that do not fit into one push go into the next ones, and nothing is fired before they are out', async () => {
     const one = batchOf('x'.repeat(100));
     const { rooms, clock, store, sink } = await createRooms(new FakeStore(), { maxPushBytes: one.bytes.length * 2 });
@@ -148,6 +159,15 @@ describe("other nodes' batches", () => {
     expect(store.appended).toHaveLength(1);
     await clock.advance(1_000);
     expect(store.appended.map(({ batch }) => textsOf(batch))).toEqual([['ours'], ['next']]);
+  });
+
+  it('are merged up to maxBatch comments a push', async () => {
+    const { rooms, clock, store, sink } = await createRooms(new FakeStore(), { maxBatch: 5 });
+    rooms.join('a', 0, 0, 1);
+    store.deliver(...[1, 2, 3, 4].map((n) => store.put('a', batchOf(`${n}.0`, `${n}.1`))));
+    store.deliver(store.put('a', batchOf('0', '1', '2', '3', '4', '5', '6')), store.put('a', batchOf('last')));
+    await clock.advance(5_000);
+    expect(sink.pushes.map(({ seqs }) => seqs)).toEqual([[1, 2], [3, 4], [5], [6]]);
   });
 
   it('are pushed one at a time where each is larger than a push', async () => {

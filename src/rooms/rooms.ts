@@ -61,7 +61,8 @@ export class Rooms {
       for (const room of due) this.#fire(room);
     });
     this.#quiet = new QuietRooms(options.clock, options.heartbeat, (room) => {
-      if (room.phase === 'idle') options.sink.pushPresence(room);
+      // While the store is slow viewers still hear that the link lives; a push under way tells them itself.
+      if (room.phase !== 'pushing') options.sink.pushPresence(room);
     });
   }
 

@@ -57,6 +57,7 @@ export interface Setting {
 }
 
 const MIB = 1_048_576;
+const MOST_WORKERS = 256;
 
 export const SETTINGS: readonly Setting[] = [
   whole('port', 'port', 'port for viewers (WebSocket), shared by all shards; 0 takes a free one', 9_000, 0, 65_535),
@@ -71,7 +72,14 @@ export const SETTINGS: readonly Setting[] = [
       /^[A-Za-z0-9.:_-]+$/.test(text) ? { value: text } : { allowed: 'an IP address or a host name of this machine' },
   },
   {
-    ...whole('workers', 'threads', 'shards: worker threads that own the connections', defaultWorkers(), 1, 256),
+    ...whole(
+      'workers',
+      'threads',
+      'shards: worker threads that own the connections',
+      defaultWorkers(),
+      1,
+      MOST_WORKERS,
+    ),
     fallbackText: 'available parallelism less one, at least 1',
   },
   whole('interval', 'ms', 'time between two pushes of a room', 1_000, 10, 60_000),
@@ -143,7 +151,7 @@ export function envName(setting: Setting): string {
 
 /** One worker is left for the main thread. */
 function defaultWorkers(): number {
-  return Math.max(1, availableParallelism() - 1);
+  return Math.min(MOST_WORKERS, Math.max(1, availableParallelism() - 1));
 }
 
 function whole(name: SettingName, unit: string, text: string, fallback: number, least: number, most: number): Setting {

@@ -225,7 +225,7 @@ describe('a viewer', () => {
     let caughtUp = 0;
     await fc.assert(
       fc.asyncProperty(
-        fc.array(step, { minLength: 20, maxLength: 150 }),
+        fc.array(step, { minLength: 20, maxLength: 150, size: 'max' }),
         fc.constantFrom(150, 400, 32_768),
         fc.constantFrom(0, 5, 10_000),
         async (steps, stepBytes, maxBackfill) => {

@@ -19,4 +19,20 @@ describe('the memory store', () => {
     expect(await store.append('room-0', batch)).toBeGreaterThan(1);
     expect(await store.append('last', batch)).toBe(2);
   });
+
+  it('does not count a room among the emptied ones that has batches again', async () => {
+    const clock = new FakeClock(0);
+    const store = new MemoryStore({ comments: 10, bytes: 1e9, age: 1_000, now: () => clock.now() });
+    const batch = { bytes: new Uint8Array(8), count: 1 };
+    await store.start(() => undefined);
+    await store.append('kept', batch);
+    await clock.advance(2_000);
+    expect(await store.read('kept', 0, 10, 1e6)).toEqual([]);
+    for (let i = 0; i < 100_001; i += 1) store.append(`room-${i}`, batch);
+    await clock.advance(500);
+    await store.append('kept', batch);
+    await clock.advance(700);
+    expect(await store.read('room-0', 0, 10, 1e6)).toEqual([]);
+    expect(await store.read('kept', 0, 10, 1e6)).toMatchObject([{ seq: 2, prev: 1 }]);
+  });
 });

@@ -60,8 +60,9 @@ describe('an append', () => {
   it('that nobody waits for is finished by close', async () => {
     const { store, tails } = await createStore();
     const answered = store.append('a', batchOf(1));
-    await store.close();
+    const closed = store.close();
     expect(tails).toHaveLength(1);
+    await closed;
     expect(await answered).toBe(1);
     expect(tails).toHaveLength(1);
   });
@@ -241,8 +242,8 @@ describe('the memory store', () => {
       { weight: 2, arbitrary: read },
     );
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
-        const { store, clock } = await createStore({ comments: COMMENTS, bytes: MOST * (LENGTH + 500), age: AGE });
+      fc.asyncProperty(fc.array(step, { maxLength: 80, size: 'max' }), async (steps) => {
+        const { store, clock } = await createStore({ comments: COMMENTS, bytes: MOST * (LENGTH + 1_000), age: AGE });
         const model = new Model();
         for (const one of steps) {
           if (one.kind === 'append' && 'count' in one) {
