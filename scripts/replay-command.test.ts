@@ -42,9 +42,9 @@ function takeAll(seen: (path: string, comments: { text: string; size: number }[]
   };
 }
 
-async function run(argv: readonly string[], signal = new AbortController().signal) {
+async function run(argv: readonly string[], signal = new AbortController().signal, isTTY = false) {
   const out = new PassThrough({ encoding: 'utf8' });
-  const err = new PassThrough({ encoding: 'utf8' });
+  const err = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY, columns: 120 });
   const code = await replayCommand(argv, { clock: systemClock, stdout: out, stderr: err, cwd, signal });
   return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') };
 }
@@ -74,6 +74,15 @@ describe('npm run replay', () => {
     expect(out).toMatch(/^sent 4 of 4 comments to room demo, accepted 2, in \d+\.\d s\n/);
     expect(out).toContain('\nleft out 6: mode 7 (2), malformed (2), SIZE_INVALID (2)\n');
     expect({ code, err }).toEqual({ code: 0, err: '' });
+  });
+
+  it('draws its progress where stderr is a terminal, unless it is told not to', async () => {
+    const url = await listen(takeAll(() => undefined));
+    const argv = [fileOf('sample.xml', SAMPLE), '--room', 'demo', '--url', url, '--times', '2'];
+    const drawn = await run(argv, undefined, true);
+    expect(drawn.err).toContain('100% | 4/4 comments, 2 accepted');
+    expect(drawn.code).toBe(0);
+    expect((await run([...argv, '--no-progress'], undefined, true)).err).toBe('');
   });
 
   it('says what it did so far when it is ended early, with exit code 130', async () => {
