@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { MSGPACK_CODEC } from '../src/frames/codec.ts';
+import { Viewer, type ViewerSocket } from './viewer.ts';
+
+/** A viewer on a socket that writes down what is called on it. */
+function createViewer(): { viewer: Viewer; calls: unknown[][] } {
+  const calls: unknown[][] = [];
+  const note =
+    (name: string) =>
+    (...given: unknown[]): void => {
+      calls.push([name, ...given]);
+    };
+  const socket = {
+    send: note('send'),
+    end: note('end'),
+    close: note('close'),
+    subscribe: note('subscribe'),
+    unsubscribe: note('unsubscribe'),
+    getBufferedAmount: () => 7,
+  };
+  const viewer = new Viewer('room', MSGPACK_CODEC, { kind: 'now' });
+  viewer.open(socket as unknown as ViewerSocket);
+  return { viewer, calls };
+}
+
+describe('a viewer', () => {
+  it('hears its welcome first, then what was said to it before, in order', () => {
+    const { viewer, calls } = createViewer();
+    viewer.sendText('one');
+    viewer.sendText('two');
+    expect(calls).toEqual([]);
+    viewer.welcome('welcome');
+    viewer.sendText('three');
+    expect(calls.map(([, text]) => text)).toEqual(['welcome', 'one', 'two', 'three']);
+  });
+
+  it('is closed with 1008 when more than 256 messages wait for its welcome', () => {
+    const { viewer, calls } = createViewer();
+    for (let i = 0; i < 256; i += 1) viewer.sendText(`${i}`);
+    expect(calls).toEqual([]);
+    viewer.sendText('one too many');
+    expect(calls).toEqual([['end', 1008, 'too many messages before the welcome']]);
+    expect(viewer.closed).toBe(true);
+  });
+
+  it('gets frames as binary messages and subscribes to the topic of its codec and room', () => {
+    const { viewer, calls } = createViewer();
+    const frame = new Uint8Array([1]);
+    viewer.sendFrame(frame);
+    viewer.subscribe();
+    viewer.unsubscribe();
+    expect(calls).toEqual([
+      ['send', frame, true],
+      ['subscribe', 'msgpack:room'],
+      ['unsubscribe', 'msgpack:room'],
+    ]);
+    expect(viewer.point).toBeUndefined();
+  });
+
+  it('may be closed twice, and after that nothing reaches its socket', () => {
+    const { viewer, calls } = createViewer();
+    viewer.close(1012, 'restarting');
+    viewer.close(4008, 'again');
+    viewer.cut();
+    viewer.sendText('late');
+    viewer.sendFrame(new Uint8Array([1]));
+    viewer.subscribe();
+    expect(calls).toEqual([['end', 1012, 'restarting']]);
+    expect(viewer.buffered).toBe(0);
+  });
+
+  it('that is gone leaves its socket alone', () => {
+    const { viewer, calls } = createViewer();
+    viewer.gone();
+    viewer.close(1012, 'restarting');
+    viewer.welcome('late');
+    expect(calls).toEqual([]);
+  });
+});
