@@ -29,9 +29,11 @@ export class IdleViewers {
   }
 
   #connect(port: number, host: string, head: string): Promise<void> {
-    const localAddress = `127.0.0.${1 + Math.floor(this.#sockets.length / PER_ADDRESS)}`;
+    // A port bound to an address of its own stays taken for a minute after its connection: not where one address does.
+    const source = Math.floor(this.#sockets.length / PER_ADDRESS);
+    const local = source === 0 ? {} : { localAddress: `127.0.0.${1 + source}` };
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host, localAddress }, () => socket.write(head));
+      const socket = connect({ port, host, ...local }, () => socket.write(head));
       this.#sockets.push(socket);
       socket.once('error', reject);
       let seen = '';

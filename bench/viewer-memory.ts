@@ -13,28 +13,35 @@ export interface ViewerMemoryOptions {
 }
 
 /**
- * Memory a viewer: what the server holds with all viewers, less what it held with a hundred, both after pushes for
- * `seconds`, so that what only grows with time does not count as the viewers'.
+ * Memory a viewer: what a server with all viewers holds, less what another of the same age and with the same pushes
+ * holds with a hundred. One server before and after would not do: what its start left to the garbage collector goes
+ * back to the system in the meantime, at a time of V8's choosing, and counts as less than no memory a viewer.
  */
 export async function measureViewerMemory(options: ViewerMemoryOptions, print: (line: string) => void): Promise<void> {
-  const { viewers, comments, seconds } = options;
   const figures: number[] = [];
+  const few = Math.min(100, options.viewers / 2);
   for (let turn = 1; turn <= options.turns; turn += 1) {
-    const server = await startProcess(['--workers', '1', '--interval', '200']);
-    const crowd = new IdleViewers();
-    const feed = new Feed({ apiUrl: server.apiUrl, rooms: ['r'], comments, every: 200 });
-    const few = Math.min(100, viewers / 2);
-    await crowd.open(server, 'r', few, SUBPROTOCOLS[1]);
-    await sleep(seconds * 1_000);
-    const before = readMemory(server.pid);
-    await crowd.open(server, 'r', viewers - few, SUBPROTOCOLS[1]);
-    await sleep(seconds * 1_000);
-    const after = readMemory(server.pid);
-    figures.push((after - before) / (viewers - few) / 1_024);
-    print(`turn ${turn}: ${(before / 1e6).toFixed(1)} MB with ${few} viewers, ${(after / 1e6).toFixed(1)} MB with all`);
-    feed.stop();
-    crowd.close();
-    await server.stop();
+    const small = await holdViewers(options, few);
+    const large = await holdViewers(options, options.viewers);
+    figures.push((large - small) / (options.viewers - few) / 1_024);
+    print(
+      `turn ${turn}: ${(small / 1e6).toFixed(1)} MB with ${few} viewers, ` +
+        `${(large / 1e6).toFixed(1)} MB with ${options.viewers}, ${figures.at(-1)?.toFixed(2)} KB a viewer`,
+    );
   }
-  print(`memory a viewer, ${viewers} viewers: ${describeSpread(figures)} KB`);
+  print(`memory a viewer, ${options.viewers} viewers: ${describeSpread(figures)} KB`);
+}
+
+/** A server's memory in bytes when it has pushed to `viewers` for a while. */
+async function holdViewers({ comments, seconds }: ViewerMemoryOptions, viewers: number): Promise<number> {
+  const server = await startProcess(['--workers', '1', '--interval', '200']);
+  const crowd = new IdleViewers();
+  const feed = new Feed({ apiUrl: server.apiUrl, rooms: ['r'], comments, every: 200 });
+  await crowd.open(server, 'r', viewers, SUBPROTOCOLS[1]);
+  await sleep(seconds * 1_000);
+  const held = readMemory(server.pid);
+  feed.stop();
+  crowd.close();
+  await server.stop();
+  return held;
 }
