@@ -7,8 +7,10 @@
  *     Int32           Int32, each on a cache line of its own
  *
  *   an entry, at a multiple of 8 in data:
- *   ├ u32 frame length ┼ u16 topic length ┼ u16 flags ┼ topic bytes ┼ frame bytes ┼ padding to 8 ┤
+ *   ├ u32 frame length ┼ u16 topic length ┼ u16 flags ┼ frame bytes ┼ topic bytes ┼ padding to 8 ┤
  *
+ * - The frame stands before its topic so that it begins at a multiple of 8: V8 copies into shared memory by words
+ *   where source and destination are equally aligned, else byte by byte (12 KB: 0.7 µs against 3.5).
  * - Positions run modulo twice the capacity, so that full (head - read = capacity) is not empty (head = read).
  *   A position's place in data is the position modulo the capacity.
  * - An entry never wraps: what is left at the end of data is taken by a FILLER entry of 8 bytes header and nothing
@@ -156,8 +158,8 @@ export class RingWriter {
     const at = this.#end % capacity;
     words[at / 4] = entry.frame.length;
     words[at / 4 + 1] = (entry.flags << 16) | entry.topic.length;
-    bytes.set(entry.topic, at + HEADER);
-    bytes.set(entry.frame, at + HEADER + entry.topic.length);
+    bytes.set(entry.frame, at + HEADER);
+    bytes.set(entry.topic, at + HEADER + entry.frame.length);
     this.#end = (this.#end + size) % (2 * capacity);
   }
 }
@@ -201,9 +203,9 @@ export class RingReader {
       if (topicLength === 0 || size > left || at + size > capacity) {
         throw new VolleyError('RING_CORRUPT', `no entry at position ${position}, head ${head}`);
       }
-      const topic = at + HEADER;
-      const frame = topic + topicLength;
-      visit(bytes.subarray(topic, frame), bytes.subarray(frame, frame + frameLength), flags);
+      const frame = at + HEADER;
+      const topic = frame + frameLength;
+      visit(bytes.subarray(topic, topic + topicLength), bytes.subarray(frame, topic), flags);
       position = (position + size) % (2 * capacity);
     }
     this.#position = head;
