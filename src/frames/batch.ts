@@ -133,8 +133,12 @@ export function decodeColumns(columns: unknown, seq: number): DecodedBatch {
     throw new VolleyError('BATCH_CORRUPT', `batch ${seq} is not of format version ${BATCH_VERSION}`);
   }
   const [, at, users, names, texts, modes, colours, sizes, offsets, extras] = columns as Columns;
-  if (typeof at !== 'number' || !Array.isArray(texts)) {
+  if (!Number.isSafeInteger(at) || !Array.isArray(texts)) {
     throw new VolleyError('BATCH_CORRUPT', `batch ${seq} has no time or no texts`);
+  }
+  const strings = [texts, users ?? [], names ?? [], extras ?? []];
+  if (!strings.every(isStrings) || (Array.isArray(offsets) && !offsets.every(Number.isSafeInteger))) {
+    throw new VolleyError('BATCH_CORRUPT', `batch ${seq} has a column of the wrong type`);
   }
   const comments: Comment[] = new Array(texts.length);
   for (let i = 0; i < texts.length; i += 1) {
@@ -167,6 +171,10 @@ type Columns = [
   offsets: Uint8Array | number[] | null | undefined,
   extras: string[] | null | undefined,
 ];
+
+function isStrings(column: unknown): boolean {
+  return Array.isArray(column) && column.every((value) => typeof value === 'string');
+}
 
 /** The big-endian number in the `width` bytes of row `i`. */
 function readBytes(column: Uint8Array, i: number, width: number): number {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import { encodeJsonFrame, joinBatches } from './codec-json.ts';
@@ -79,6 +80,27 @@ describe('a batch that cannot be read', () => {
     const broken = { seq: 2, prev: 1, bytes: new Uint8Array([0xc1]) };
     expect(() => encodeJsonFrame([numbered(1, 0, draft('a', AT)), broken], 1)).toThrow(
       expect.objectContaining({ code: 'BATCH_CORRUPT' }),
+    );
+  });
+});
+
+describe('the bytes of a JSON frame', () => {
+  it('are what JSON.stringify makes of the message, whatever is in the texts', () => {
+    const words = fc.oneof(
+      fc.string({ unit: 'grapheme' }),
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom('"', '\\', '\ud800'),
+    );
+    const drafts = fc.array(fc.record({ text: words, name: words, user: words, extra: words, at: fc.nat(100_000) }), {
+      minLength: 1,
+      maxLength: 5,
+    });
+    fc.assert(
+      fc.property(drafts, fc.nat(), (given, viewers) => {
+        const batch = numbered(3, 1, ...given.map(({ text: of, at, ...more }) => draft(of, AT + at, more)));
+        const same = JSON.stringify(joinBatches([batch], viewers));
+        expect(text(encodeJsonFrame([batch], viewers))).toBe(same);
+      }),
     );
   });
 });

@@ -167,11 +167,10 @@ export class Pusher implements PushSink {
     const { ring, tally } = this.#options;
     for (const room of this.#presences) {
       const frame = presenceFrame(room);
-      const entries = ALL_CODECS.filter((codec) => room.viewersByCodec[codec] > 0).map((codec) => ({
-        topic: room.topic(codec),
-        frame,
-        flags: 0,
-      }));
+      const entries: RingEntry[] = [];
+      for (const codec of ALL_CODECS) {
+        if (room.viewersByCodec[codec] > 0) entries.push({ topic: room.topic(codec), frame, flags: 0 });
+      }
       if (entries.length > 0 && ring.write(entries)) tally.presences += entries.length;
     }
     this.#presences.clear();
@@ -181,5 +180,5 @@ export class Pusher implements PushSink {
 const encoder = new TextEncoder();
 
 function presenceFrame(room: Room): Uint8Array {
-  return encoder.encode(JSON.stringify({ type: 'presence', seq: room.seq, viewers: room.viewers }));
+  return encoder.encode(`{"type":"presence","seq":${room.seq},"viewers":${room.viewers}}`);
 }
