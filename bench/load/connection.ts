@@ -1,0 +1,235 @@
+import { connect, type Socket } from 'node:net';
+import { clientFrame } from './comment-frames.ts';
+import { FrameParser, type FrameReader } from './frame-parser.ts';
+import { HandshakeReader, upgradeRequest } from './handshake.ts';
+import type { LoadPlan } from './load-plan.ts';
+import type { Seat } from './seats.ts';
+import type { Tally } from './tally.ts';
+import { sourceAddress, type Target } from './target.ts';
+
+/** First header bytes: FIN and the opcode. */
+const CLOSE_FRAME = 0x88;
+const PONG_FRAME = 0x8a;
+const CONTROL = 0x08;
+const OPCODE = { close: 8, ping: 9 } as const;
+
+const NORMAL_CLOSE = Buffer.from([1_000 >> 8, 1_000 & 0xff]);
+/** No close code: the link was cut. */
+const CUT = 1006;
+/** The link was closed in order, but without a code. */
+const NO_CODE = 1005;
+
+/** A link that we have closed in order is cut if the server has not done so after so many ms. */
+const LINGER_MS = 5_000;
+
+/** What is said on a connection once it is upgraded. */
+export interface Viewer {
+  /** The server has agreed to the upgrade. */
+  start(): void;
+  /** A frame that is no control frame; see FrameReader. */
+  onFrame(first: number, bytes: Buffer, start: number, end: number): void;
+  needsWhole(length: number, head: Buffer): boolean;
+  onSkimmed(first: number, length: number, tail: Buffer): void;
+  /** All frames of a read were told. */
+  afterRead(): void;
+}
+
+/** Who is told how a connection fares. */
+export interface ConnectionOwner {
+  onUp(connection: Connection): void;
+  /** It did not come up; `why` is a sentence. */
+  onFailed(connection: Connection, why: string): void;
+  /** The server has closed it after it was up. */
+  onClosed(connection: Connection, code: number): void;
+}
+
+/** What the connections of a thread share. */
+export interface ConnectionKit {
+  readonly plan: LoadPlan;
+  readonly target: Target;
+  readonly tally: Tally;
+  /** Every read of every connection goes into this. */
+  readonly buffer: Buffer;
+  readonly owner: ConnectionOwner;
+  makeViewer(connection: Connection): Viewer;
+}
+
+/**
+ * One WebSocket on a raw socket.
+ *
+ *   connecting ──101──▶ opening ──the viewer says so──▶ up ──▶ closed
+ */
+export class Connection implements FrameReader {
+  readonly seat: Seat;
+  /** benchNow() ms. */
+  readonly startedAt: number;
+  readonly #kit: ConnectionKit;
+  readonly #socket: Socket;
+  readonly #parser: FrameParser;
+  readonly #viewer: Viewer;
+  #handshake: HandshakeReader | null;
+  #state: 'connecting' | 'opening' | 'up' | 'closed' = 'connecting';
+  #error: NodeJS.ErrnoException | undefined;
+
+  /** Begins to connect. The owner is told of the outcome later, never in here. */
+  constructor(seat: Seat, kit: ConnectionKit) {
+    kit.tally.look();
+    this.seat = seat;
+    this.startedAt = kit.tally.now;
+    this.#kit = kit;
+    this.#parser = new FrameParser(this);
+    this.#handshake = new HandshakeReader(kit.plan.subprotocol);
+    this.#viewer = kit.makeViewer(this);
+    const { address: host, port } = kit.target;
+    const localAddress = sourceAddress(kit.target, seat.index, kit.plan.connections);
+    const onread = { buffer: kit.buffer, callback: (length: number): boolean => this.#read(length) };
+    const where = localAddress === undefined ? { host, port } : { host, port, localAddress };
+    this.#socket = connect({ ...where, onread, noDelay: true });
+    this.#socket.on('connect', () => this.#socket.write(upgradeRequest(seat.path, kit.target.host, kit.plan)));
+    this.#socket.on('error', (error) => {
+      this.#error = error;
+    });
+    this.#socket.on('close', () => this.#onSocketClosed());
+  }
+
+  get isUp(): boolean {
+    return this.#state === 'up';
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  get buffered(): number {
+    return this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  /** The viewer has all that it needs. */
+  becomeUp(): void {
+    if (this.#state !== 'opening') return;
+    this.#state = 'up';
+    if (this.seat.deaf) this.#socket.pause();
+    this.#kit.owner.onUp(this);
+  }
+
+  /** Leaves: in order, with a close frame, or by cutting the link. The owner is not told. */
+  leave(how: 'close' | 'cut'): void {
+    this.#state = 'closed';
+    if (this.#socket.connecting) {
+      this.#socket.destroy();
+      return;
+    }
+    if (how === 'cut') {
+      // With a reset the local port is free at once, and not a minute later.
+      this.#socket.resetAndDestroy();
+      return;
+    }
+    this.#socket.end(clientFrame(CLOSE_FRAME, NORMAL_CLOSE));
+    this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
+  }
+
+  /** Gives up on a connection that is not up after `ms`. */
+  expire(ms: number): void {
+    const { url } = this.#kit.target;
+    const within = `within ${ms / 1_000} s`;
+    const answer = this.#handshake?.describeRest();
+    if (answer !== undefined) this.#fail(`${url} ${answer}, asked for ${this.seat.path}`);
+    else if (this.#socket.connecting) this.#fail(`${url} did not answer ${within}`);
+    else if (this.#state === 'opening') this.#fail(`${url} took ${this.seat.path}, but sent no welcome ${within}`);
+    else this.#fail(`${url} did not answer the handshake for ${this.seat.path} ${within}`);
+  }
+
+  onFrame(first: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#state === 'closed') return;
+    if ((first & CONTROL) === 0) this.#viewer.onFrame(first, bytes, start, end);
+    else this.#takeControl(first & 0x0f, bytes.subarray(start, end));
+  }
+
+  needsWhole(_first: number, length: number, head: Buffer): boolean {
+    return this.#state !== 'closed' && this.#viewer.needsWhole(length, head);
+  }
+
+  onSkimmed(first: number, length: number, _head: Buffer, tail: Buffer): void {
+    if (this.#state !== 'closed') this.#viewer.onSkimmed(first, length, tail);
+  }
+
+  onBroken(why: string): void {
+    this.#kit.tally.addFault(`the server sent ${why}`);
+    this.#closedByServer(CUT);
+    this.#socket.destroy();
+  }
+
+  #read(length: number): boolean {
+    const { tally, buffer } = this.#kit;
+    if (this.#state === 'closed') return true;
+    tally.look();
+    if (this.#handshake !== null) {
+      this.#shakeHands(this.#handshake, length);
+    } else {
+      tally.bytes += length;
+      this.#parser.parse(buffer, 0, length);
+    }
+    this.#viewer.afterRead();
+    return true;
+  }
+
+  #shakeHands(handshake: HandshakeReader, length: number): void {
+    const answer = handshake.read(this.#kit.buffer, length);
+    if (answer.kind === 'refused') this.#fail(`${this.#kit.target.url} ${answer.why}, asked for ${this.seat.path}`);
+    if (answer.kind !== 'upgraded') return;
+    this.#handshake = null;
+    this.#state = 'opening';
+    this.#viewer.start();
+    this.#kit.tally.bytes += answer.end - answer.start;
+    this.#parser.parse(answer.bytes, answer.start, answer.end);
+  }
+
+  #takeControl(opcode: number, payload: Buffer): void {
+    if (opcode === OPCODE.ping) this.#socket.write(clientFrame(PONG_FRAME, payload));
+    if (opcode !== OPCODE.close) return;
+    this.#socket.end(clientFrame(CLOSE_FRAME, payload.subarray(0, 2)));
+    this.#closedByServer(payload.length < 2 ? NO_CODE : payload.readUInt16BE(0));
+  }
+
+  #onSocketClosed(): void {
+    this.#closedByServer(CUT);
+  }
+
+  #closedByServer(code: number): void {
+    if (this.#state === 'closed') return;
+    if (this.#state === 'up') {
+      this.#state = 'closed';
+      this.#kit.owner.onClosed(this, code);
+      return;
+    }
+    this.#fail(this.#describeFailure(code));
+  }
+
+  #fail(why: string): void {
+    this.#state = 'closed';
+    this.#socket.destroy();
+    this.#kit.owner.onFailed(this, why);
+  }
+
+  #describeFailure(code: number): string {
+    const { url } = this.#kit.target;
+    switch (this.#error?.code) {
+      case 'ECONNREFUSED':
+        return `nothing listens at ${url}`;
+      case 'EADDRNOTAVAIL':
+        return `no local port is left for another connection to ${url}`;
+      case 'EMFILE':
+      case 'ENFILE':
+        return 'the load generator may not open more files: raise the limit with `ulimit -n`';
+      default:
+    }
+    const answer = this.#handshake?.describeRest();
+    if (answer !== undefined) return `${url} ${answer}, asked for ${this.seat.path}`;
+    const how = code === CUT ? (this.#error?.message ?? 'without a word') : `code ${code}`;
+    return `${url} closed a connection while it was being set up (${how})`;
+  }
+}

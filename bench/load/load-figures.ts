@@ -1,0 +1,52 @@
+import type { Histogram } from 'hdr-histogram-js';
+
+/** What all connections received in one whole second. */
+export interface LoadSecond {
+  /** Messages with comments in them, a viewer. */
+  readonly frames: number;
+  /** Comments in those; 0 where frames are opaque. */
+  readonly comments: number;
+  /** Bytes on the wire without TCP/IP: WebSocket headers and payloads of every message. */
+  readonly bytes: number;
+}
+
+/** What a load measured between `begin` and `end`. Times in histograms are in µs. */
+export interface LoadFigures {
+  readonly seconds: number;
+  readonly frames: number;
+  readonly comments: number;
+  readonly bytes: number;
+  readonly perSecond: readonly LoadSecond[];
+  /** Frames that a viewer should have had by the prev of a later one. */
+  readonly lost: number;
+  /** `skipped` messages. */
+  readonly skipped: number;
+  /** Frames whose seq was not above the one before. */
+  readonly outOfOrder: number;
+  /** What is wrong with what the server sent, since the connections were up: a sentence each, the first ten. */
+  readonly faults: readonly string[];
+  /** Connections that the server closed since all were up, by close code (1006 for a cut, 1005 for none given). */
+  readonly closed: ReadonlyMap<number, number>;
+  /** Connections that failed to come up again after churn, since that began. */
+  readonly failedConnects: number;
+  readonly sent: number;
+  readonly acked: number;
+  /** Refused comments by code. */
+  readonly refused: ReadonlyMap<string, number>;
+  /** From when a comment was to be sent until a sampled viewer has read the frame that holds it. */
+  readonly latency: Histogram;
+  /** From the first to the last viewer of the same frame, one value a frame that every viewer of its path had. */
+  readonly spread: Histogram;
+  /** From sending a comment to its ack. */
+  readonly ack: Histogram;
+  /** From `connect` to the welcome (volley) or the upgrade (opaque); every connection, those before `begin` too. */
+  readonly connect: Histogram;
+  /** From `connect` until the first frame or the welcome's end of backfill, where paths ask for history; volley only. */
+  readonly caughtUp: Histogram;
+  /** CPU of the load threads together, in cores. */
+  readonly cpu: number;
+  /** CPU of the busiest load thread, in cores: near 1 it was the limit. */
+  readonly busiest: number;
+  /** The longest that a load thread's loop stood, in ms. */
+  readonly worstDelay: number;
+}

@@ -1,0 +1,62 @@
+import { clientFrame } from './comment-frames.ts';
+import type { Connection, Viewer } from './connection.ts';
+import { TEXT_FRAME } from './opcodes.ts';
+import type { PushCursor } from './pushes.ts';
+import type { Room } from './room.ts';
+import type { Samples } from './samples.ts';
+import type { Tally } from './tally.ts';
+
+const FIN = 0x80;
+const CONTINUATION = 0;
+const BINARY = 2;
+
+/** A viewer of a server that is not volley: every binary message is a frame, and they are told apart by counting. */
+export class OpaqueViewer implements Viewer {
+  readonly #connection: Connection;
+  readonly #room: Room;
+  readonly #tally: Tally;
+  readonly #samples: Samples;
+  readonly #hello: readonly string[];
+  readonly #spreads: boolean;
+  #cursor: PushCursor | undefined;
+  /** Opcode of a message in fragments. */
+  #fragmented = 0;
+
+  constructor(connection: Connection, room: Room, hello: readonly string[], tally: Tally, samples: Samples) {
+    this.#connection = connection;
+    this.#room = room;
+    this.#hello = hello;
+    this.#tally = tally;
+    this.#samples = samples;
+    this.#spreads = connection.seat.steady && room.isShared;
+  }
+
+  start(): void {
+    for (const text of this.#hello) this.#connection.write(clientFrame(TEXT_FRAME, Buffer.from(text)));
+    if (this.#spreads) this.#cursor = this.#room.pushes.join();
+    this.#connection.becomeUp();
+  }
+
+  onFrame(first: number): void {
+    const opcode = first & 0x0f;
+    if (opcode !== CONTINUATION) this.#fragmented = opcode;
+    if ((first & FIN) !== 0 && this.#fragmented === BINARY) this.#take();
+  }
+
+  needsWhole(): boolean {
+    return false;
+  }
+
+  onSkimmed(first: number): void {
+    this.onFrame(first);
+  }
+
+  afterRead(): void {}
+
+  #take(): void {
+    this.#tally.frames += 1;
+    if (this.#cursor === undefined) return;
+    const push = this.#room.pushes.take(this.#cursor, this.#tally.now);
+    if (push !== undefined && this.#tally.isMeasuring) this.#samples.countCopy(this.#room, push, this.#tally.now);
+  }
+}
