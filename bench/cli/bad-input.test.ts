@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
+import { BenchProcess, type Ended, isAlive, runBench, until } from './bench-process.fixture.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-bad-'));
+const servers: (Server | WebSocketServer)[] = [];
+const volleys: ServerProcess[] = [];
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  for (const server of servers) server.close();
+  for (const { child } of volleys) child.kill('SIGKILL');
+});
+
+async function startVolley(...args: readonly string[]): Promise<ServerProcess> {
+  const volley = await startProcess(['--workers', '1', ...args]);
+  volleys.push(volley);
+  return volley;
+}
+
+function fileOf(name: string, text: string): string {
+  const file = join(folder, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+/** What the bench answers to what cannot be measured: exit code 1, no result, one sentence that says why. */
+function failure(sentence: RegExp): Ended {
+  return {
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(new RegExp(`^bench: [^\\n]*${sentence.source}[^\\n]*\\n$`)),
+  };
+}
+
+describe.concurrent('the bench', () => {
+  it.each([
+    ['--bogus', "error: unknown option '--bogus'\n"],
+    ['-c none', /^error: option '-c, --connections <N>' argument 'none' is invalid\. [^\n]+\n$/],
+  ])('refuses %s with exit code 2', async (line, stderr) => {
+    const expected = typeof stderr === 'string' ? stderr : expect.stringMatching(stderr);
+    expect(await runBench(line)).toEqual({ code: 2, stdout: '', stderr: expected });
+  });
+
+  it('says that the open-files limit is too low, and by how much', async () => {
+    const ended = await runBench('-c 1000', { openFiles: 900 });
+    expect(ended).toEqual(failure(/need \d+ open files, but the bench may have 900: ask for at most \d+,/));
+  });
+
+  it('says that the comments file is missing', async () => {
+    const ended = await runBench(`--comments ${folder}/none.xml`);
+    expect(ended).toEqual(failure(/the comments file \S+none\.xml cannot be read \(ENOENT/));
+  });
+
+  it('says that the comments file is empty, with --json too', async () => {
+    const ended = await runBench(`--json --comments ${fileOf('empty.xml', '')}`);
+    expect(ended).toEqual(failure(/the comments file \S+empty\.xml is empty/));
+  });
+
+  it('says why its own server did not start', async () => {
+    const ended = await runBench('-c 5', { env: { VOLLEY_MAX_TEXT: '0' } });
+    expect(ended).toEqual(failure(/own server did not start: --max-text \(VOLLEY_MAX_TEXT\) cannot be "0"/));
+  });
+
+  it('says that nobody listens', async () => {
+    const ended = await runBench('-c 5 --senders 1 --url ws://127.0.0.1:1');
+    expect(ended).toEqual(failure(/127\.0\.0\.1:1\b/));
+    const api = await runBench('-c 5 --url ws://127.0.0.1:1 --api-url http://127.0.0.1:1');
+    expect(api).toEqual(failure(/the server's API at http:\/\/127\.0\.0\.1:1 cannot be reached/));
+  });
+
+  it('says that the server never answers', async () => {
+    const silent = createServer(() => undefined);
+    servers.push(silent);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const at = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+    const [viewers, api] = await Promise.all([
+      runBench(`-c 5 --senders 1 --url ws://${at}`),
+      runBench(`-c 5 --url ws://${at} --api-url http://${at}`),
+    ]);
+    expect(viewers).toEqual(failure(/answer/));
+    expect(api).toEqual(failure(/did not answer within 10 s/));
+  });
+
+  it('says that no frame came', async () => {
+    const mute = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    servers.push(mute);
+    mute.on('connection', (socket) => {
+      socket.send('{"type":"welcome","room":"bench-0","seq":0,"viewers":1,"interval":1000}');
+    });
+    await new Promise((resolve) => mute.once('listening', resolve));
+    const { port } = mute.address() as AddressInfo;
+    const ended = await runBench(`-c 5 -d 1 --warmup 0 --senders 1 --url ws://127.0.0.1:${port}`);
+    expect(ended).toEqual(failure(/no frame came from ws:\/\/127\.0\.0\.1:\d+ in 1\.\d s, so nothing was measured/));
+  });
+
+  it('says that all comments were refused, and why', async () => {
+    const volley = await startVolley('--max-text', '2');
+    const file = fileOf('long.xml', '<i><d p="0,1,25,0,0,0,u,1">long</d></i>');
+    const at = `--url ${volley.viewerUrl} --comments ${file} -c 5 -d 1 --warmup 0`;
+    const posted = await runBench(`${at} --api-url ${volley.apiUrl}`);
+    expect(posted).toEqual(failure(/all comments were refused \(TEXT_INVALID \d+\), so nothing was measured/));
+    const sent = await runBench(`${at} --senders 5`);
+    expect(sent).toEqual(failure(/all comments were refused \(TEXT_INVALID \d+\), so nothing was measured/));
+  });
+
+  it('says that the server is gone in mid-run', async () => {
+    const volley = await startVolley();
+    const bench = new BenchProcess(`-c 20 -d 60 --warmup 0 --url ${volley.viewerUrl} --api-url ${volley.apiUrl}`);
+    await until(async () => (await volley.metric('volley_viewers')) === 20);
+    volley.child.kill('SIGKILL');
+    expect(await bench.ended).toEqual(failure(/gone|cannot be reached/));
+  });
+
+  it('says that its own server is gone in mid-run', async () => {
+    const bench = new BenchProcess('-c 20 -d 60 --warmup 0');
+    const pid = await bench.ownServer();
+    await until(() => bench.hasConnected(20));
+    process.kill(pid, 'SIGKILL');
+    expect(await bench.ended).toEqual(failure(/gone|ended in mid-run \(SIGKILL\)|cannot be reached/));
+    expect(isAlive(pid)).toBe(false);
+  });
+});

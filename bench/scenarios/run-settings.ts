@@ -1,0 +1,33 @@
+import type { CodecName } from '../../src/frames/codec.ts';
+
+/** What one call of the bench is to do: the options, with the scenario's presets where none was given. */
+export interface RunSettings {
+  readonly scenario: string;
+  /** Viewers. */
+  readonly connections: number;
+  /** Seconds that are measured. */
+  readonly duration: number;
+  readonly rooms: number;
+  /** Comments a second a room. */
+  readonly rate: number;
+  /** Load threads. */
+  readonly workers: number;
+  readonly codec: CodecName;
+  /** How many of the viewers send comments over their WebSocket; 0: they are posted over HTTP. */
+  readonly senders: number;
+  /** Seconds before measuring, with everything running. */
+  readonly warmup: number;
+  /** `ws://HOST:PORT` of a server that runs already; null: the bench starts one of its own. */
+  readonly url: string | null;
+  /** `http://HOST:PORT` of that server's API, null where it is not known. */
+  readonly apiUrl: string | null;
+  /** Worker counts of the own server: one run each. */
+  readonly serverWorkers: readonly number[];
+  /** ms between two pushes of a room: what the own server is told, and what a running one is taken to have. */
+  readonly interval: number;
+  /** Path of the XML file that the comments come from. */
+  readonly comments: string;
+}
+
+/** Settings that were given by option: a scenario presets the rest. */
+export type GivenSettings = Partial<RunSettings>;

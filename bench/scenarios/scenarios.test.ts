@@ -1,0 +1,124 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
+import { runBench } from '../cli/bench-process.fixture.ts';
+import type { BenchDocument, RunDocument } from '../report/bench-document.ts';
+
+const volleys: ServerProcess[] = [];
+
+afterAll(() => {
+  for (const { child } of volleys) child.kill('SIGKILL');
+});
+
+/** Runs the command, which must succeed, and checks what holds for every run. */
+async function measure(line: string): Promise<BenchDocument & { readonly run: RunDocument }> {
+  const { code, stdout, stderr } = await runBench(`--json ${line}`);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const document = JSON.parse(stdout) as BenchDocument;
+  expect(document).toMatchObject({ schemaVersion: 1, interrupted: false });
+  for (const run of document.runs) {
+    expect(run.delivered.frames).toBeGreaterThan(0);
+    expect(run).toMatchObject({
+      lostFrames: 0,
+      outOfOrderFrames: 0,
+      skippedMessages: 0,
+      faults: [],
+      failedConnects: 0,
+    });
+    expect(run.comments.accepted).toBeGreaterThan(0);
+    expect(run.comments.refusedByCode).toEqual({});
+  }
+  const [run] = document.runs;
+  if (run === undefined) throw new Error('no run');
+  return { ...document, run };
+}
+
+describe.concurrent('the scenario', () => {
+  it('hot-room measures latency, throughput, the server and the generator', async () => {
+    const { run, settings } = await measure('-c 40 -r 2 -R 40 -w 2 -d 2 --warmup 1 --interval 100 --codec deflate');
+    expect(settings).toMatchObject({ connections: 40, rooms: 2, loadThreads: 2, commentsBy: 'http' });
+    expect(Object.keys(run.latencyMs)).toEqual(['postToReceipt', 'firstToLast']);
+    expect(run.latencyMs.postToReceipt?.count).toBeGreaterThan(0);
+    expect(run.latencyMs.firstToLast?.count).toBeGreaterThan(0);
+    expect(run.series.length).toBeGreaterThanOrEqual(1);
+    expect(run.connects).toMatchObject({ count: 40, perSecond: expect.any(Number) });
+    expect(run.server).toMatchObject({ workers: 1, unknownBecause: null, memoryUnknownBecause: null });
+    expect(run.server.shardCores).toHaveLength(1);
+    for (const figure of [
+      run.server.cpuCores,
+      run.server.mainThreadCores,
+      run.server.cpuMicrosecondsPerFrame,
+      run.server.cpuNanosecondsPerComment,
+      run.server.mainThreadMicrosecondsPerAcceptedComment,
+      run.server.memoryBytesBefore,
+      run.generator.threadsCores,
+      run.generator.cpuMicrosecondsPerFrame,
+    ]) {
+      expect(figure).toBeGreaterThan(0);
+    }
+  });
+
+  it('many-rooms has the first viewer of each room send', async () => {
+    const { run, settings } = await measure('--scenario many-rooms -r 20 -d 1 --warmup 0');
+    expect(settings).toMatchObject({ rooms: 20, connections: 40, senders: 20, commentsBy: 'paced senders' });
+    expect(run.comments.by).toBe('websocket');
+    expect(run.latencyMs.ack?.count).toBeGreaterThan(0);
+    expect(run.server.memoryUnknownBecause).toBe('with --warmup 0 the server was cold');
+  });
+
+  it('join-storm times joining, and seated viewers before and during it', async () => {
+    const { run } = await measure('--scenario join-storm -c 30 -d 1 --warmup 0 --interval 100');
+    expect(Object.keys(run.latencyMs)).toEqual(['seatedBefore', 'seatedDuring', 'firstToLast', 'connect', 'caughtUp']);
+    for (const latency of Object.values(run.latencyMs)) expect(latency.count).toBeGreaterThan(0);
+    expect(run.latencyMs.connect?.count).toBe(30);
+    expect(run.latencyMs.caughtUp?.count).toBe(30);
+    expect(run.connects.count).toBe(30);
+    expect(run.server.cpuMicrosecondsPerFrame).toBeNull();
+  });
+
+  it('ingest has every comment of a flood acknowledged', async () => {
+    const { run, settings } = await measure('--scenario ingest --senders 20 -r 4 -d 1 --warmup 0 --interval 50');
+    expect(settings.commentsBy).toBe('flooding senders');
+    expect(run.latencyMs.ack?.count).toBeGreaterThan(100);
+    expect(run.server.description).toContain('--max-pending 5000');
+  });
+
+  it('slow-readers has some that read nothing', async () => {
+    const { run, notes } = await measure('--scenario slow-readers -c 30 -R 100 -d 1 --warmup 0');
+    expect(notes).toContainEqual(expect.stringMatching(/^1 of the 30 viewers read nothing/));
+    // As little as this the kernel takes for them.
+    expect(run.notes).toContainEqual(expect.stringMatching(/closed for being slow 0: the kernel still took all/));
+    expect(run.server.slowCloses).toBe(0);
+  });
+
+  it('workers compares servers', async () => {
+    const { runs, comparison } = await measure(
+      '--scenario workers --server-workers 1,2 -c 20 -d 1 --warmup 0 --interval 100',
+    );
+    expect(runs.map(({ label }) => label)).toEqual(['1 server worker', '2 server workers']);
+    expect(runs.map(({ server }) => server.shardCores?.length)).toEqual([1, 2]);
+    const frames = comparison.find(({ figure }) => figure === 'frames a second');
+    expect(frames?.ratios).toEqual([1, expect.any(Number)]);
+  });
+
+  it('churn times the coming back', async () => {
+    const { run } = await measure('--scenario churn -c 40 -d 2 --warmup 0 --interval 100');
+    // 40 at the beginning, and two a second.
+    expect(run.latencyMs.connect?.count).toBeGreaterThan(40);
+  });
+});
+
+describe('a server that runs already', () => {
+  it('is measured through its API, or from the viewers’ side only', async () => {
+    const volley = await startProcess(['--workers', '2', '--interval', '100']);
+    volleys.push(volley);
+    const whole = await measure(`-c 20 -d 1 --warmup 1 --url ${volley.viewerUrl} --api-url ${volley.apiUrl}`);
+    expect(whole.run.server).toMatchObject({ workers: null, unknownBecause: null });
+    expect(whole.run.server.shardCores).toHaveLength(2);
+    expect(whole.run.server.cpuCores).toBeGreaterThan(0);
+    expect(whole.run.server.memoryBytesAfter).toBeGreaterThan(1e6);
+    const outside = await measure(`-c 20 -d 1 --warmup 0 --senders 5 --url ${volley.viewerUrl}`);
+    expect(outside.run.server).toMatchObject({ unknownBecause: 'no --api-url was given', cpuCores: null });
+    expect(outside.settings.commentsBy).toBe('paced senders');
+    expect(await volley.stop()).toBe(0);
+  });
+});
