@@ -125,7 +125,9 @@ export class Connection implements FrameReader {
     }
     if (how === 'cut') {
       // With a reset the local port is free at once, and not a minute later.
-      this.#socket.resetAndDestroy();
+      // Not while it is being shut down: Node.js then forgets the handle, and the thread can never be ended.
+      if (this.#socket.writableEnded) this.#socket.destroy();
+      else this.#socket.resetAndDestroy();
       return;
     }
     this.#socket.end(clientFrame(CLOSE_FRAME, NORMAL_CLOSE));

@@ -158,7 +158,7 @@ export class LoadCrew implements ConnectionOwner {
     const { plan } = this.#task;
     const { seat } = connection;
     const room = this.#rooms[seat.room] as Room;
-    if (plan.protocol === 'opaque') return new OpaqueViewer(connection, room, plan.hello, this.#tally, this.#samples);
+    if (plan.protocol === 'opaque') return new OpaqueViewer(connection, room, plan, this.#tally, this.#samples);
     if (!seat.sends || this.#comments === undefined) return new VolleyViewer(connection, room, null, this.#volley);
     const sender = new Sender(connection, this.#comments, this.#scratch, seat.index);
     this.#sending.add(sender);

@@ -1,5 +1,6 @@
 import { clientFrame } from './comment-frames.ts';
 import type { Connection, Viewer } from './connection.ts';
+import type { LoadPlan } from './load-plan.ts';
 import { TEXT_FRAME } from './opcodes.ts';
 import type { PushCursor } from './pushes.ts';
 import type { Room } from './room.ts';
@@ -8,24 +9,27 @@ import type { Tally } from './tally.ts';
 
 const FIN = 0x80;
 const CONTINUATION = 0;
-const BINARY = 2;
+const OPCODE = { text: 1, binary: 2 } as const;
 
-/** A viewer of a server that is not volley: every binary message is a frame, and they are told apart by counting. */
+/** A viewer of a server that is not volley: messages of the kind that the plan names are frames, told apart by counting. */
 export class OpaqueViewer implements Viewer {
   readonly #connection: Connection;
   readonly #room: Room;
   readonly #tally: Tally;
   readonly #samples: Samples;
   readonly #hello: readonly string[];
+  /** Opcode of the messages that are frames. */
+  readonly #frameOpcode: number;
   readonly #spreads: boolean;
   #cursor: PushCursor | undefined;
   /** Opcode of a message in fragments. */
   #fragmented = 0;
 
-  constructor(connection: Connection, room: Room, hello: readonly string[], tally: Tally, samples: Samples) {
+  constructor(connection: Connection, room: Room, plan: LoadPlan, tally: Tally, samples: Samples) {
     this.#connection = connection;
     this.#room = room;
-    this.#hello = hello;
+    this.#hello = plan.hello;
+    this.#frameOpcode = OPCODE[plan.opaqueFrames ?? 'binary'];
     this.#tally = tally;
     this.#samples = samples;
     this.#spreads = connection.seat.steady && room.isShared;
@@ -40,7 +44,7 @@ export class OpaqueViewer implements Viewer {
   onFrame(first: number): void {
     const opcode = first & 0x0f;
     if (opcode !== CONTINUATION) this.#fragmented = opcode;
-    if ((first & FIN) !== 0 && this.#fragmented === BINARY) this.#take();
+    if ((first & FIN) !== 0 && this.#fragmented === this.#frameOpcode) this.#take();
   }
 
   needsWhole(): boolean {

@@ -1,0 +1,189 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { inflateRawSync } from 'node:zlib';
+import { unpack } from 'msgpackr';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { compiledFile } from '../../src/compiled-file.ts';
+import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { FLOOR } from './c-and-go-contenders.ts';
+import type { RunningContender } from './contender.ts';
+import { CONTENDERS } from './contenders.ts';
+import { readFrames } from './frame-file.ts';
+import { FrameViewer } from './frame-viewer.fixture.ts';
+import { CASES, type CaseName, type PeerCase } from './peer-case.ts';
+import { takeDrafts } from './peer-comments.ts';
+import type { FrameKind } from './peer-frames.ts';
+import { Workshop } from './workshop.ts';
+
+const VIEWERS = 5;
+const PUSHES = 8;
+
+const workshop = new Workshop();
+let running: RunningContender | undefined;
+let viewers: FrameViewer[] = [];
+
+async function start(name: string, peerCase: PeerCase): Promise<RunningContender> {
+  const contender = CONTENDERS.find((candidate) => candidate.name === name);
+  if (contender === undefined) throw new Error(`no contender ${name}`);
+  expect(await contender.prepare(workshop)).toHaveProperty('version');
+  const started = await contender.start({ peerCase, viewers: VIEWERS, pushes: PUSHES, workshop, warmUpMs: 0 });
+  running = started;
+  viewers = await Promise.all(Array.from({ length: VIEWERS }, () => FrameViewer.open(started.address)));
+  return started;
+}
+
+/** A case that pushes more often, so that a test need not wait. */
+function hurried(name: CaseName): PeerCase {
+  return { ...CASES[name], every: 20 };
+}
+
+function framesOf(kind: FrameKind, peerCase: PeerCase): Buffer[] {
+  return readFrames(workshop.framesFile(kind, { peerCase, viewers: VIEWERS, pushes: PUSHES }));
+}
+
+/** Where `messages` begin in `frames`, when they are these frames from there on, over and over; else -1. */
+function findRun(messages: readonly Buffer[], frames: readonly Buffer[]): number {
+  return frames.findIndex((_, first) => {
+    return messages.every((message, i) => frames[(first + i) % frames.length]?.equals(message) === true);
+  });
+}
+
+afterEach(async () => {
+  for (const viewer of viewers) viewer.close();
+  viewers = [];
+  await running?.stop();
+  running = undefined;
+});
+
+afterAll(() => workshop.remove());
+
+describe.each<[name: string, caseName: CaseName, kind: FrameKind]>([
+  ['floor', 'small', 'columns'],
+  ['floor', 'large', 'rows'],
+  ['uws-send', 'small', 'columns'],
+  ['uws-send', 'large', 'deflated'],
+  ['ws', 'small', 'columns'],
+  ['ws-deflate', 'large', 'rows'],
+])('%s in the case %s', (name, caseName, kind) => {
+  it(`sends the ${kind} of the file, one after the other, to every viewer`, async () => {
+    const peerCase = hurried(caseName);
+    await start(name, peerCase);
+    const frames = framesOf(kind, peerCase);
+    for (const viewer of viewers) {
+      const messages = (await viewer.received(frames.length + 2)).slice(0, frames.length + 2);
+      expect(findRun(messages, frames)).toBeGreaterThanOrEqual(0);
+    }
+  });
+});
+
+describe('ws-deflate', () => {
+  it('compresses what the other ws does not', async () => {
+    await start('ws-deflate', hurried('large'));
+    expect(viewers.map(({ socket }) => socket.extensions)).toEqual(Array(VIEWERS).fill('permessage-deflate'));
+    for (const viewer of viewers) viewer.close();
+    await running?.stop();
+    await start('ws', hurried('small'));
+    expect(viewers.map(({ socket }) => socket.extensions)).toEqual(Array(VIEWERS).fill(''));
+  });
+});
+
+describe('socket.io', () => {
+  it('emits the comments of the frames to every viewer that joins the namespace, as one text', async () => {
+    const peerCase = hurried('small');
+    await start('socket.io', peerCase);
+    const frames = framesOf('columns', peerCase).map((frame) => decodeMsgpackFrame(frame).comments);
+    for (const viewer of viewers) {
+      // The first two are Socket.IO's own: its open packet, and the answer to `40`.
+      const [opened, joined, ...pushes] = (await viewer.received(6, false)).map(String);
+      expect(opened).toMatch(/^0\{"sid":/);
+      expect(joined).toMatch(/^40\{"sid":/);
+      for (const push of pushes) {
+        expect(push.slice(0, 10)).toBe('42["push",');
+        expect(frames).toContainEqual((JSON.parse(push.slice(2)) as unknown[])[1]);
+      }
+      expect(viewer.messages.filter(({ isBinary }) => isBinary)).toEqual([]);
+    }
+  });
+});
+
+describe('volley', () => {
+  it.each(['small', 'large'] as const)('pushes the comments that it is fed with, in the case %s', async (name) => {
+    const peerCase = CASES[name];
+    const { findFault } = await start('volley', peerCase);
+    // All that is posted before it begins again; a push that was late may hold two posts.
+    const posted = takeDrafts(0, PUSHES * peerCase.comments).map(({ text }) => text);
+    for (const viewer of viewers) {
+      const [frame] = await viewer.received(1);
+      const bytes = name === 'large' ? inflateRawSync(frame as Buffer) : (frame as Buffer);
+      const texts = decodeMsgpackFrame(bytes).comments.map(({ text }) => text);
+      expect(texts.length % peerCase.comments).toBe(0);
+      expect([...posted, ...posted].join('\n')).toContain(texts.join('\n'));
+    }
+    expect(findFault?.()).toBeUndefined();
+  });
+
+  it('tells when not all posts were taken', async () => {
+    const started = await start('volley', CASES.small);
+    process.kill(started.pid, 'SIGKILL');
+    expect(await started.ended).toBe('ended by SIGKILL');
+    await expect.poll(() => started.findFault?.(), { timeout: 5_000 }).toMatch(/^did not take \d+ posts whole$/);
+  });
+});
+
+describe('the floor', () => {
+  it('lets a viewer that does not read miss pushes, and never cuts a frame', async () => {
+    const peerCase = { ...CASES.large, every: 1 };
+    await start('floor', peerCase);
+    const [slow, quick] = viewers as [FrameViewer, FrameViewer];
+    slow.socket.pause();
+    // More than the two sockets can hold between them.
+    await quick.received(400);
+    slow.socket.resume();
+    // What the sockets held is long read when so many more have come.
+    await quick.received(quick.messages.length + 400);
+    const messages = await slow.received(1);
+    const frames = framesOf('rows', peerCase);
+    expect(messages.filter((message) => !frames.some((frame) => frame.equals(message)))).toEqual([]);
+    expect(messages.length).toBeLessThan(quick.messages.length - 10);
+    expect(messages.length).toBeGreaterThan(400);
+  });
+
+  it('hangs up on what is no WebSocket handshake', async () => {
+    const { address } = await start('floor', hurried('small'));
+    const answer = fetch(address.url.replace('ws:', 'http:'));
+    await expect(answer).rejects.toThrow('fetch failed');
+    expect(await viewers[0]?.received(3)).not.toEqual([]);
+  });
+
+  it('is left out where there is no compiler', async () => {
+    const { PATH } = process.env;
+    process.env.PATH = '/nowhere';
+    try {
+      expect(await FLOOR.prepare(workshop)).toEqual({ missing: 'no C compiler (cc) is installed' });
+    } finally {
+      process.env.PATH = PATH;
+    }
+  });
+});
+
+describe('rows', () => {
+  it('hold the eight members of every comment', () => {
+    const [first] = framesOf('rows', CASES.large);
+    const rows = unpack(first as Buffer) as unknown[][];
+    const drafts = takeDrafts(0, 1_000);
+    expect(rows.map((row) => row[3])).toEqual(drafts.map(({ text }) => text));
+    expect(rows.map((row) => [row[5], row[6]])).toEqual(drafts.map(({ color, size }) => [color, size]));
+    expect(new Set(rows.map((row) => row.length))).toEqual(new Set([8]));
+    expect(new Set(rows.map(([id]) => id)).size).toBe(1_000);
+  });
+});
+
+describe('a server in JavaScript', () => {
+  it('ends when its parent is gone', async () => {
+    const frames = workshop.framesFile('columns', { peerCase: CASES.small, viewers: VIEWERS, pushes: PUSHES });
+    const child = spawn(process.execPath, [compiledFile('bench/peers/uws-send-server.js'), frames, '20']);
+    await once(child.stdout, 'data');
+    child.stdin.end();
+    expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
+  });
+});

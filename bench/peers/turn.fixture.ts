@@ -1,0 +1,16 @@
+import type { TurnFigures } from './turn.ts';
+
+/** Figures of a turn in which nothing was odd, but for what is given. */
+export function turnOf(figures: Partial<TurnFigures>): TurnFigures {
+  return {
+    bytesPerFrame: 1_000,
+    framesPerSecond: 40_000,
+    delivered: 1,
+    cpu: 8,
+    memory: 0.5,
+    spread: null,
+    loadCpu: 0.3,
+    lost: 0,
+    ...figures,
+  };
+}
