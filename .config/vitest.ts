@@ -10,5 +10,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Most tests wait for processes of their own: a core kept free, as the default is, would be half of a small machine.
+    maxWorkers: '100%',
   },
 });

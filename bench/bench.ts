@@ -9,10 +9,12 @@
  *     scenario.ts         what a scenario is; each has a file under its name, scenario-list.ts lists them
  *     scenario-run.ts     starts or finds the server, once for each number of workers, and runs the scenario
  *     measured-run.ts     one run: connect, warm up, measure
- *     http-feed.ts        posts comments at an even pace, where viewers do not send them
+ *     feed-schedule.ts    when comments are due and posted, where viewers do not send them
+ *     http-feed.ts        posts them
  *     server-reading.ts   what the server used and counted: /metrics and /proc
  *   load/       the viewers: raw sockets on threads of their own
  *   report/     what was measured → a document (bench-document.ts), which is the JSON → text
+ *     run-remarks.ts      what was wrong, and how far the figures can be trusted: warnings and notes
  *
  * Data flows down that list: settings → run results → document → text.
  */

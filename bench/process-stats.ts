@@ -11,8 +11,10 @@ export function readMemory(pid: number): number {
 const COUNTS_NANOSECONDS = existsSync('/proc/self/schedstat');
 
 /**
- * CPU that the living threads of `pid` have spent so far, user and system, in seconds. Where the kernel does not count
- * it to the nanosecond, it comes in steps of 10 ms, and with that of threads that are gone.
+ * CPU that the living threads of `pid` have spent so far, user and system, in seconds. Only
+ * living ones: a thread that ends takes what it has spent with it, so the difference of two readings is too low by that,
+ * and may even be negative. Where the kernel does not count to the nanosecond, it comes in steps of 10 ms, and with
+ * what threads that are gone have spent.
  */
 export function readCpuSeconds(pid: number): number {
   if (!COUNTS_NANOSECONDS) return readTicks(pid);

@@ -40,22 +40,14 @@ function failure(sentence: RegExp): Ended {
 }
 
 describe.concurrent('the bench', () => {
-  it.each([
-    ['--bogus', "error: unknown option '--bogus'\n"],
-    ['-c none', /^error: option '-c, --connections <N>' argument 'none' is invalid\. [^\n]+\n$/],
-  ])('refuses %s with exit code 2', async (line, stderr) => {
-    const expected = typeof stderr === 'string' ? stderr : expect.stringMatching(stderr);
-    expect(await runBench(line)).toEqual({ code: 2, stdout: '', stderr: expected });
+  it('refuses a bad option with exit code 2', async () => {
+    const stderr = "error: unknown option '--bogus'\n";
+    expect(await runBench('--bogus')).toEqual({ code: 2, stdout: '', stderr });
   });
 
   it('says that the open-files limit is too low, and by how much', async () => {
     const ended = await runBench('-c 1000', { openFiles: 900 });
     expect(ended).toEqual(failure(/need \d+ open files, but the bench may have 900: ask for at most \d+,/));
-  });
-
-  it('says that the comments file is missing', async () => {
-    const ended = await runBench(`--comments ${folder}/none.xml`);
-    expect(ended).toEqual(failure(/the comments file \S+none\.xml cannot be read \(ENOENT/));
   });
 
   it('says that the comments file is empty, with --json too', async () => {
@@ -69,9 +61,11 @@ describe.concurrent('the bench', () => {
   });
 
   it('says that nobody listens', async () => {
-    const ended = await runBench('-c 5 --senders 1 --url ws://127.0.0.1:1');
+    const [ended, api] = await Promise.all([
+      runBench('-c 5 --senders 1 --url ws://127.0.0.1:1'),
+      runBench('-c 5 --url ws://127.0.0.1:1 --api-url http://127.0.0.1:1'),
+    ]);
     expect(ended).toEqual(failure(/127\.0\.0\.1:1\b/));
-    const api = await runBench('-c 5 --url ws://127.0.0.1:1 --api-url http://127.0.0.1:1');
     expect(api).toEqual(failure(/the server's API at http:\/\/127\.0\.0\.1:1 cannot be reached/));
   });
 
@@ -104,9 +98,11 @@ describe.concurrent('the bench', () => {
     const volley = await startVolley('--max-text', '2');
     const file = fileOf('long.xml', '<i><d p="0,1,25,0,0,0,u,1">long</d></i>');
     const at = `--url ${volley.viewerUrl} --comments ${file} -c 5 -d 1 --warmup 0`;
-    const posted = await runBench(`${at} --api-url ${volley.apiUrl}`);
+    const [posted, sent] = await Promise.all([
+      runBench(`${at} --api-url ${volley.apiUrl}`),
+      runBench(`${at} --senders 5`),
+    ]);
     expect(posted).toEqual(failure(/all comments were refused \(TEXT_INVALID \d+\), so nothing was measured/));
-    const sent = await runBench(`${at} --senders 5`);
     expect(sent).toEqual(failure(/all comments were refused \(TEXT_INVALID \d+\), so nothing was measured/));
   });
 

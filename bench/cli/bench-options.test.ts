@@ -105,7 +105,11 @@ describe('the options', () => {
     const examples = help.slice(help.indexOf('Examples:\n')).trimEnd().split('\n').slice(1);
     expect(examples).toHaveLength(3);
     for (const example of examples) {
-      const argv = example.trim().replace('npm run bench -- ', '').replace(/ >.*/, '').split(' ');
+      const argv = example
+        .trim()
+        .replace(/^npm run (-s )?bench -- /, '')
+        .replace(/ >.*/, '')
+        .split(' ');
       expect(readOptions(argv, '/here')).toHaveProperty('settings');
     }
   });

@@ -129,7 +129,10 @@ function describeCommand(): Command {
     )
     .option('--interval <MS>', 'its time between two pushes of a room (default: 1000)', wholeWithin(10, 60_000, 'ms'))
     .option('--comments <FILE>', 'Bilibili XML recording to take the comments from (default: bench/comments.xml)')
-    .option('-j, --json', 'print one JSON document to stdout, and everything else to stderr')
+    .option(
+      '-j, --json',
+      'print one JSON document to stdout, and everything else to stderr; `npm run -s` keeps npm silent',
+    )
     .option('--no-progress', 'no progress bar')
     .addHelpText(
       'after',
@@ -142,7 +145,7 @@ Exit codes: 0 done, 1 nothing could be measured, 2 bad option, 130 ended by Ctrl
 
 Examples:
   npm run bench -- -c 4000 -d 30 --server-workers 1,2,4
-  npm run bench -- --scenario join-storm -c 10000 --json > storm.json
+  npm run -s bench -- --scenario join-storm -c 10000 --json > storm.json
   npm run bench -- --url ws://127.0.0.1:9000 --api-url http://127.0.0.1:9001 -c 2000 --codec deflate`,
     )
     .showSuggestionAfterError(false)

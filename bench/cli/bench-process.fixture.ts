@@ -13,6 +13,8 @@ export interface BenchProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Most files that it may have open. */
   readonly openFiles?: number;
+  /** As a user types it: `npm run -s bench -- `, without the build, which others run off. */
+  readonly viaNpm?: boolean;
 }
 
 /** The compiled `npm run bench` in a process of its own. */
@@ -21,8 +23,11 @@ export class BenchProcess {
   readonly ended: Promise<Ended>;
 
   /** @param line the command line, split at spaces */
-  constructor(line: string, { env = {}, openFiles }: BenchProcessOptions = {}) {
-    const command = [process.execPath, compiledFile('bench/bench.js'), ...line.split(' ').filter(Boolean)];
+  constructor(line: string, { env = {}, openFiles, viaNpm = false }: BenchProcessOptions = {}) {
+    const program = viaNpm
+      ? ['npm', 'run', '-s', '--ignore-scripts', 'bench', '--']
+      : [process.execPath, compiledFile('bench/bench.js')];
+    const command = [...program, ...line.split(' ').filter(Boolean)];
     const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
     this.child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
       env: { ...process.env, ...env },

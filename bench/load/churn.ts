@@ -1,4 +1,5 @@
 import type { Connection } from './connection.ts';
+import type { DueSeat } from './connector.ts';
 import { Pace } from './pace.ts';
 import type { Seat } from './seats.ts';
 
@@ -22,9 +23,9 @@ export class Churn {
   }
 
   /** Closes the connections whose time has come; gives their seats, and those whose connection had failed before. */
-  turn(now: number): Seat[] {
-    const leaving: Seat[] = [];
-    for (const _ of this.#pace.due(now)) {
+  turn(now: number): DueSeat[] {
+    const leaving: DueSeat[] = [];
+    for (const dueAt of this.#pace.due(now)) {
       const seat = this.#seats[this.#next % this.#seats.length];
       this.#next += 1;
       if (seat === undefined) continue;
@@ -35,7 +36,7 @@ export class Churn {
         this.#left += 1;
         connection.leave(this.#left % 2 === 0 ? 'cut' : 'close');
       }
-      leaving.push(seat);
+      leaving.push({ seat, dueAt });
     }
     return leaving;
   }

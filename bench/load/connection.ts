@@ -24,6 +24,8 @@ const LINGER_MS = 5_000;
 
 /** What is said on a connection once it is upgraded. */
 export interface Viewer {
+  /** Whether a frame came while it was measured. */
+  readonly hasHeard: boolean;
   /** The server has agreed to the upgrade. */
   start(): void;
   /** A frame that is no control frame; see FrameReader. */
@@ -61,7 +63,9 @@ export interface ConnectionKit {
  */
 export class Connection implements FrameReader {
   readonly seat: Seat;
-  /** benchNow() ms. */
+  /** When it was to be opened, benchNow() ms. */
+  readonly dueAt: number;
+  /** When it was. */
   readonly startedAt: number;
   readonly #kit: ConnectionKit;
   readonly #socket: Socket;
@@ -72,9 +76,10 @@ export class Connection implements FrameReader {
   #error: NodeJS.ErrnoException | undefined;
 
   /** Begins to connect. The owner is told of the outcome later, never in here. */
-  constructor(seat: Seat, kit: ConnectionKit) {
+  constructor(seat: Seat, dueAt: number, kit: ConnectionKit) {
     kit.tally.look();
     this.seat = seat;
+    this.dueAt = dueAt;
     this.startedAt = kit.tally.now;
     this.#kit = kit;
     this.#parser = new FrameParser(this);
@@ -96,6 +101,16 @@ export class Connection implements FrameReader {
     return this.#state === 'up';
   }
 
+  /** Up all the time that was measured so far, without a frame. */
+  get isUnheard(): boolean {
+    return this.isUp && !this.#viewer.hasHeard;
+  }
+
+  /** Whether the time that it takes to come up is to be told: with churn, the first connecting is not mixed with it. */
+  get isTimed(): boolean {
+    return this.#kit.plan.churn === 0 || this.#kit.tally.isSinceBegin(this.dueAt);
+  }
+
   get isClosed(): boolean {
     return this.#state === 'closed';
   }
@@ -112,6 +127,7 @@ export class Connection implements FrameReader {
   becomeUp(): void {
     if (this.#state !== 'opening') return;
     this.#state = 'up';
+    this.#kit.tally.heardAt = this.#kit.tally.now;
     if (this.seat.deaf) this.#socket.pause();
     this.#kit.owner.onUp(this);
   }

@@ -25,6 +25,10 @@ class Notes implements FrameReader {
     this.#whole = whole;
   }
 
+  get payloads(): Buffer[] {
+    return this.frames.map(({ payload }) => payload);
+  }
+
   onFrame(first: number, bytes: Buffer, start: number, end: number): void {
     this.frames.push({ first, payload: Buffer.from(bytes.subarray(start, end)) });
   }
@@ -41,6 +45,11 @@ class Notes implements FrameReader {
   onBroken(why: string): void {
     this.broken.push(why);
   }
+}
+
+/** What `toEqual` tells too, but byte by byte and a hundred times slower. */
+function haveSameBytes(got: readonly Buffer[], wanted: readonly Buffer[]): boolean {
+  return got.length === wanted.length && wanted.every((bytes, i) => got[i]?.equals(bytes));
 }
 
 /** Feeds the pieces of `stream` through one reused buffer, as a socket would. */
@@ -63,7 +72,8 @@ describe('frames in one read', () => {
     const payloads = [...LENGTHS, 65_535, 65_536, 200_000].map((length) => payloadOf(length));
     const notes = new Notes();
     feed(Buffer.concat(payloads.map((payload) => serverFrame(2, payload))), [], notes);
-    expect(notes.frames).toEqual(payloads.map((payload) => ({ first: 0x82, payload })));
+    expect(notes.frames.map(({ first }) => first)).toEqual(payloads.map(() => 0x82));
+    expect(haveSameBytes(notes.payloads, payloads)).toBe(true);
     expect(notes.asked).toEqual([]);
   });
 });
@@ -76,7 +86,8 @@ describe('a frame cut in two', () => {
       const notes = new Notes();
       feed(stream, [cut], notes);
       expect(notes.frames.map((got) => got.payload.length)).toEqual([3, length, 5]);
-      expect(notes.frames[1]).toEqual({ first: 0x82, payload });
+      expect(notes.frames[1]?.first).toBe(0x82);
+      expect(haveSameBytes(notes.payloads.slice(1, 2), [payload])).toBe(true);
     }
   });
 
@@ -87,7 +98,13 @@ describe('a frame cut in two', () => {
       const notes = new Notes(false);
       feed(stream, [cut], notes);
       const [head, tail] = [payload.subarray(0, HEAD_BYTES), payload.subarray(-TAIL_BYTES)];
-      expect(notes.skimmed).toEqual([{ first: 0x82, length: 1_000, head, tail }]);
+      expect(notes.skimmed.map(({ first, length }) => ({ first, length }))).toEqual([{ first: 0x82, length: 1_000 }]);
+      expect(
+        haveSameBytes(
+          notes.skimmed.flatMap((got) => [got.head, got.tail]),
+          [head, tail],
+        ),
+      ).toBe(true);
       expect(notes.frames).toEqual([{ first: 0x82, payload: payloadOf(5) }]);
       expect(notes.asked).toEqual([1_000]);
     }
@@ -111,7 +128,7 @@ describe('a stream cut anywhere, any number of times', () => {
           cuts.filter((cut) => cut < stream.length).sort((one, other) => one - other),
           notes,
         );
-        expect(notes.frames.map(({ payload }) => payload)).toEqual(payloads);
+        expect(haveSameBytes(notes.payloads, payloads)).toBe(true);
       }),
     );
   });

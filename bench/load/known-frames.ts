@@ -29,7 +29,8 @@ export interface FrameIdentity {
 
 /** When copies of a frame came to the viewers of this thread that count for the spread. */
 export interface Copies {
-  readonly seq: number;
+  /** What one who has the frame has: another may get two batches in one frame, and has the same then. */
+  readonly batches: readonly number[];
   /** Since the last report. */
   count: number;
   /** benchNow() of the first and the last of those; meaningless while `count` is 0. */
@@ -39,7 +40,7 @@ export interface Copies {
 
 /** A frame that was decoded once. */
 export interface KnownFrame extends FrameIdentity, Copies {
-  readonly seq: number;
+  readonly batches: readonly number[];
   readonly length: number;
   readonly head: Buffer;
   readonly tail: Buffer;

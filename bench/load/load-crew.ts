@@ -1,4 +1,5 @@
 import { type Codec, JSON_CODEC, SUBPROTOCOLS } from '../../src/frames/codec.ts';
+import { threadCpuSeconds } from '../../src/metrics/thread-stats.ts';
 import { AckReader } from './answers.ts';
 import { Churn } from './churn.ts';
 import { CommentFrames } from './comment-frames.ts';
@@ -21,7 +22,8 @@ const SCRATCH_BYTES = 65_536;
 
 const REPORT_MS = 250;
 const PROGRESS_MS = 100;
-const CHURN_MS = 50;
+/** Whoever comes back is late by this at most, and that is in the figures. */
+const CHURN_MS = 5;
 /** Closings are gathered for so long before they are told. */
 const CLOSINGS_MS = 50;
 
@@ -47,6 +49,8 @@ export class LoadCrew implements ConnectionOwner {
   #up = 0;
   #closed = 0;
   #isStarting = true;
+  /** CPU of this thread when it began to connect. */
+  #cpuBefore = 0;
 
   /** @param post tells the coordinator */
   constructor(task: LoadTask, post: (message: FromLoadThread) => void) {
@@ -74,11 +78,15 @@ export class LoadCrew implements ConnectionOwner {
     const buffer = Buffer.alloc(READ_BYTES);
     const makeViewer = (connection: Connection): Viewer => this.#makeViewer(connection);
     const kit: ConnectionKit = { plan, target: task.target, tally, buffer, owner: this, makeViewer };
-    this.#connector = new Connector((seat) => {
-      const connection = new Connection(seat, kit);
-      this.#connections.set(seat.index, connection);
-      return connection;
-    }, task.answerWithin);
+    this.#connector = new Connector(
+      ({ seat, dueAt }) => {
+        const connection = new Connection(seat, dueAt, kit);
+        this.#connections.set(seat.index, connection);
+        return connection;
+      },
+      task.answerWithin,
+      plan.atOnce,
+    );
     this.#timers.push(setInterval(() => this.#report(), REPORT_MS));
     post({ kind: 'ready' });
   }
@@ -87,7 +95,8 @@ export class LoadCrew implements ConnectionOwner {
     switch (message.kind) {
       case 'connect':
         this.#progress = setInterval(() => this.#post({ kind: 'progress', up: this.#up }), PROGRESS_MS);
-        this.#connector.add(this.#seats);
+        this.#cpuBefore = threadCpuSeconds();
+        this.#connector.add(this.#seats.map((seat) => ({ seat, dueAt: message.at })));
         this.#checkUp();
         break;
       case 'send':
@@ -106,7 +115,7 @@ export class LoadCrew implements ConnectionOwner {
 
   onUp(connection: Connection): void {
     this.#connector.done(connection);
-    this.#samples.connect.push(this.#tally.now - connection.startedAt);
+    if (connection.isTimed) this.#samples.connect.push(this.#tally.now - connection.dueAt);
     if (!this.#isStarting) return;
     this.#up += 1;
     this.#checkUp();
@@ -151,7 +160,7 @@ export class LoadCrew implements ConnectionOwner {
     this.#isStarting = false;
     clearInterval(this.#progress);
     this.#post({ kind: 'progress', up: this.#up });
-    this.#post({ kind: 'up' });
+    this.#post({ kind: 'up', cpu: threadCpuSeconds() - this.#cpuBefore });
   }
 
   #makeViewer(connection: Connection): Viewer {
@@ -186,6 +195,9 @@ export class LoadCrew implements ConnectionOwner {
       return;
     }
     this.#checks.finish();
+    for (const { seat, isUnheard } of this.#connections.values()) {
+      if (seat.steady && isUnheard) this.#samples.unheard.push(seat.room);
+    }
     this.#report();
     const { totals } = this.#tally;
     if (totals !== undefined) this.#post({ kind: 'ended', totals });

@@ -5,8 +5,10 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startProcess } from '../../src/server-process.fixture.ts';
 import { BenchError } from '../bench-error.ts';
 import { Load } from './load.ts';
+import { PhaseBoard } from './load-messages.ts';
 import { makePlan } from './load-plan.fixture.ts';
 import type { LoadPlan } from './load-plan.ts';
+import { LoadThreads } from './load-threads.ts';
 import { readOpenFilesLimit } from './open-files.ts';
 import { ScriptedServer } from './scripted-server.fixture.ts';
 
@@ -137,6 +139,7 @@ describe('a plan', () => {
     ['that sends no comments', { senders: 1, comments: [] }, /need comments/],
     ['that sends at no rate', { senders: 1, sending: { kind: 'paced', rate: 0 } }, /rate/],
     ['that sends without a window', { senders: 1, sending: { kind: 'flood', window: 0 } }, /window/],
+    ['that connects nobody at once', { atOnce: 0 }, /one handshake or more/],
     ['that samples nothing', { sampleEvery: 0 }, /sampleEvery/],
     ['that churns more than all', { churn: 2 }, /churn/],
   ])('%s is refused', async (_what, plan, sentence) => {
@@ -185,6 +188,51 @@ describe('a server that is gone in mid-run', () => {
       await expect(load.begin()).rejects.toBe(why);
     } finally {
       await load.stop();
+    }
+  });
+});
+
+describe('a load thread that crashes', () => {
+  it('is told in a sentence while it connects', async () => {
+    const plan = makePlan();
+    const target = { url: plan.url, port: 70_000, address: '127.0.0.1', host: 'nobody' };
+    const told: BenchError[] = [];
+    const task = { thread: 0, plan, target, board: new PhaseBoard().memory, answerWithin: 1_000 };
+    const threads = new LoadThreads(
+      [task],
+      () => undefined,
+      (why) => told.push(why),
+    );
+    try {
+      await threads.heard('ready');
+      const up = threads.heard('up');
+      threads.tell({ kind: 'connect', at: 0 });
+      const why: unknown = await up.catch((error: unknown) => error);
+      expect(why).toBeInstanceOf(BenchError);
+      expect((why as BenchError).message).toMatch(/^a load thread has failed: .*70000/);
+      expect(told).toEqual([why]);
+    } finally {
+      await threads.stop();
+    }
+  });
+
+  it('is told in a sentence at the end', async () => {
+    const server = await ScriptedServer.start();
+    const text = 'x'.repeat(70_000);
+    const comments = [{ text, mode: 'scroll', color: 0, size: 25 }];
+    const sending = { kind: 'paced', rate: 50 } as const;
+    const load = await Load.start(makePlan({ url: server.url, senders: 1, sending, comments }));
+    try {
+      const gone = new Promise<BenchError>((resolve) => {
+        load.onGone = resolve;
+      });
+      await load.begin();
+      const why = await gone;
+      expect(why.message).toMatch(/^a load thread has failed: a message of \d+ bytes is longer/);
+      await expect(load.end()).rejects.toBe(why);
+    } finally {
+      await load.stop();
+      await server.stop();
     }
   });
 });

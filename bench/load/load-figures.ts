@@ -35,16 +35,34 @@ export interface LoadFigures {
   readonly refused: ReadonlyMap<string, number>;
   /** From when a comment was to be sent until a sampled viewer has read the frame that holds it. */
   readonly latency: Histogram;
-  /** From the first to the last viewer of the same frame, one value a frame that every viewer of its path had. */
+  /**
+   * From the first to the last viewer of the same batch (or opaque frame), one value for each that every steady viewer
+   * of its path had.
+   */
   readonly spread: Histogram;
+  /**
+   * Frames that by the end, a second after the first had them, not every steady viewer of their path had: they are in
+   * no spread. Of opaque frames those whose push is known.
+   */
+  readonly incomplete: number;
+  /** Steady viewers that had no frame at all, while others on their path had one a second or more before the end. */
+  readonly starved: number;
+  /** ms from the last frame (or the last coming up) that any connection had until the end. */
+  readonly silentFor: number;
   /** From sending a comment to its ack. */
   readonly ack: Histogram;
-  /** From `connect` to the welcome (volley) or the upgrade (opaque); every connection, those before `begin` too. */
+  /**
+   * To the welcome (volley) or the upgrade (opaque), from when the connection was due: at the start of the load that is
+   * when the first was opened, however long this one had to wait for its turn; after churn, when it was to come back.
+   * Every connection, those before `begin` too; with churn in the plan only those due since `begin`.
+   */
   readonly connect: Histogram;
-  /** From `connect` until the first frame or the welcome's end of backfill, where paths ask for history; volley only. */
+  /** The same connections until the welcome's end of backfill, where paths ask for history or a seq; volley only. */
   readonly caughtUp: Histogram;
-  /** CPU of the load threads together, in cores. */
+  /** CPU of the load threads together, in cores, from `begin` to `end`. */
   readonly cpu: number;
+  /** CPU of the load threads together, in cores, from the first `connect` of the load until all connections were up. */
+  readonly connectCpu?: number;
   /** CPU of the busiest load thread, in cores: near 1 it was the limit. */
   readonly busiest: number;
   /** The longest that a load thread's loop stood, in ms. */

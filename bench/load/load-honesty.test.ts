@@ -5,7 +5,7 @@ import { Load } from './load.ts';
 import type { LoadFigures } from './load-figures.ts';
 import { makePlan } from './load-plan.fixture.ts';
 import type { LoadPlan } from './load-plan.ts';
-import { makeFrame, ScriptedServer } from './scripted-server.fixture.ts';
+import { makeFrame, makeFrames, ScriptedServer } from './scripted-server.fixture.ts';
 
 const JSON_NAME = SUBPROTOCOLS[0];
 const closing: (() => Promise<void>)[] = [];
@@ -14,14 +14,18 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** Ten viewers who are up, and measured, when the script begins. Gives the figures once they have read all of it. */
+/**
+ * Ten viewers who are up, and measured, when the script begins. Gives the figures once they have read all of it; what
+ * one has had by then, all should have had.
+ */
 async function measure(
   plan: Partial<LoadPlan>,
   script: (server: ScriptedServer) => void | Promise<void>,
+  settledAfter = 0,
 ): Promise<LoadFigures> {
   const server = await ScriptedServer.start();
   closing.push(() => server.stop());
-  const load = await Load.start(makePlan({ url: server.url, ...plan }));
+  const load = await Load.start(makePlan({ url: server.url, ...plan }), undefined, { settledAfter });
   closing.unshift(() => load.stop());
   await load.begin();
   await script(server);
@@ -49,8 +53,27 @@ describe.each(SUBPROTOCOLS)('on %s', (subprotocol) => {
       }
     });
     expect(figures).toMatchObject({ frames: 84, comments: 252, lost: 6, outOfOrder: 0, faults: [] });
-    // All but those that somebody never had: 2 to 5 and 8.
+    // In the spread are all but those that somebody never had, 2 to 5 and 8, and those are told too.
     expect(figures.spread.totalCount).toBe(4);
+    expect(figures).toMatchObject({ incomplete: 5, starved: 0 });
+  });
+
+  it('a viewer that gets nothing at all is starved, and no frame has reached all', async () => {
+    const figures = await measure({ subprotocol }, (server) => {
+      for (let seq = 1; seq <= 9; seq += 1) server.send(frame(seq), (viewer) => viewer !== 3);
+    });
+    expect(figures).toMatchObject({ frames: 81, lost: 0, incomplete: 9, starved: 1 });
+    expect(figures.spread.totalCount).toBe(0);
+  });
+
+  it('two batches in one frame are what others have in two', async () => {
+    const both = asSent(subprotocol, makeFrames(subprotocol, [1, 2]));
+    const figures = await measure({ subprotocol }, (server) => {
+      for (const seq of [1, 2]) server.send(frame(seq), (viewer) => viewer !== 3);
+      server.send(both, (viewer) => viewer === 3);
+    });
+    expect(figures).toMatchObject({ frames: 19, comments: 60, lost: 0, faults: [], incomplete: 0, starved: 0 });
+    expect(figures.spread.totalCount).toBe(2);
   });
 
   it('a hole that all viewers have counts as one frame each', async () => {
@@ -74,6 +97,42 @@ describe.each(SUBPROTOCOLS)('on %s', (subprotocol) => {
     });
     expect(figures).toMatchObject({ frames: 30, comments: 240_000, lost: 0, outOfOrder: 0, faults: [] });
     expect(figures.spread.totalCount).toBe(3);
+  });
+});
+
+describe('the end of a load', () => {
+  const subprotocol = 'volley.v1.msgpack';
+
+  it('leaves alone what may still be on its way', async () => {
+    const script = (server: ScriptedServer): void => {
+      server.send(makeFrame(subprotocol, 1, 0), (viewer) => viewer !== 3);
+    };
+    expect(await measure({ subprotocol }, script, 60_000)).toMatchObject({ frames: 9, incomplete: 0, starved: 0 });
+    expect(await measure({ subprotocol }, script)).toMatchObject({ frames: 9, incomplete: 1, starved: 1 });
+  });
+
+  it('tells a silence: since before it began, or since the last frame', async () => {
+    const silent = await measure({ subprotocol }, () => undefined);
+    expect(silent.silentFor).toBeGreaterThan(silent.seconds * 1_000);
+    // Nobody had anything, so nobody had less than others.
+    expect(silent).toMatchObject({ frames: 0, starved: 0, incomplete: 0 });
+    const heard = await measure({ subprotocol }, (server) => server.send(makeFrame(subprotocol, 1, 0)));
+    expect(heard.silentFor).toBeLessThan(heard.seconds * 1_000);
+  });
+});
+
+describe('a connection that waits for its turn', () => {
+  it('is timed from when it was due', async () => {
+    let connectedAt: number[] = [];
+    const figures = await measure({ connections: 200, atOnce: 1 }, (server) => {
+      connectedAt = server.connectedAt;
+    });
+    expect(figures.connect.totalCount).toBe(200);
+    const queue = (connectedAt.at(-1) ?? 0) - (connectedAt[0] ?? 0);
+    expect(queue).toBeGreaterThan(0);
+    // Three digits are kept.
+    expect(figures.connect.maxValue).toBeGreaterThan(queue * 1_000 * 0.99);
+    expect(figures.connectCpu).toBeGreaterThan(0);
   });
 });
 
@@ -171,6 +230,14 @@ describe('what a server says besides', () => {
 
 describe('an opaque server', () => {
   const opaque = { protocol: 'opaque', paths: ['/anything'], hello: ['first word', 'second'] } as const;
+
+  it('that sends a viewer nothing is told', async () => {
+    const figures = await measure(opaque, (server) => {
+      for (const size of [10, 20, 30]) server.send(Buffer.alloc(size), (viewer) => viewer !== 3);
+    });
+    expect(figures).toMatchObject({ frames: 27, incomplete: 3, starved: 1 });
+    expect(figures.spread.totalCount).toBe(0);
+  });
 
   it('has its binary messages counted, and its pushes told apart', async () => {
     let heard: string[] = [];

@@ -15,8 +15,8 @@ export interface LoadTask {
 }
 
 export type ToLoadThread =
-  /** Opens every connection. Answered by `up` or `failed`. */
-  | { readonly kind: 'connect' }
+  /** Opens every connection; they are due at `at`, benchNow(). Answered by `up` or `failed`. */
+  | { readonly kind: 'connect'; readonly at: number }
   /** Starts sending and churning; `at` is benchNow(), the same for all threads. */
   | { readonly kind: 'send'; readonly at: number }
   /** The phase on the board has changed. Answered by `began` or `ended`. */
@@ -27,8 +27,8 @@ export type ToLoadThread =
 export type FromLoadThread =
   | { readonly kind: 'ready' }
   | { readonly kind: 'progress'; readonly up: number }
-  /** Every connection is up. */
-  | { readonly kind: 'up' }
+  /** Every connection is up; `cpu` is what that took, in seconds of the thread's CPU. */
+  | { readonly kind: 'up'; readonly cpu: number }
   /** A connection did not come up; `why` is a sentence. */
   | { readonly kind: 'failed'; readonly why: string }
   | { readonly kind: 'sending' }
@@ -51,10 +51,12 @@ export interface LoadReport {
   readonly received: Float64Array;
   /** Comments whose ack came: room, seq, time at which it was to be sent; room, … */
   readonly acked: Float64Array;
-  /** Copies of a frame that steady viewers got: room, seq, first, last, count; room, … */
+  /** Copies of a batch that steady viewers got: room, seq, first, last, count; room, … */
   readonly copies: Float64Array;
   /** Rooms that have lost a steady viewer, once for each. */
   readonly lostSteady: Float64Array;
+  /** Rooms of steady viewers that are up and had no frame while it was measured, once for each; in the last report. */
+  readonly unheard: Float64Array;
 }
 
 /** What a thread counted between begin and end. */
@@ -72,6 +74,8 @@ export interface ThreadTotals {
   readonly sent: number;
   readonly acked: number;
   readonly refused: ReadonlyMap<string, number>;
+  /** benchNow() of the last frame, or the last coming up, before the end; 0 for none. */
+  readonly heardAt: number;
   /** Seconds of this thread's CPU. */
   readonly cpu: number;
   /** Longest that its loop stood, ms. */

@@ -19,6 +19,8 @@ export interface LoadPlan {
   /** Value of Sec-WebSocket-Extensions, '' for none. */
   readonly extensions: string;
   readonly connections: number;
+  /** Handshakes that a thread has under way at once, 200 when left out; as many as connections for a storm. */
+  readonly atOnce?: number;
   readonly threads: number;
   /** The first so many connections also send. */
   readonly senders: number;
@@ -36,7 +38,7 @@ export interface LoadPlan {
   readonly sampleEvery: number;
 }
 
-/** How senders send: each `rate` comments a second at its own even pace, or as fast as acks come back. */
+/** How senders send: each `rate` comments a second, one in each gap of that pace at a random moment of it, or as fast as acks come back. */
 export type Sending =
   | { readonly kind: 'none' }
   | { readonly kind: 'paced'; readonly rate: number }

@@ -9,6 +9,17 @@ import { SpreadJoin } from './spread-join.ts';
 const FORGET_MS = 5_000;
 const MOST_FAULTS = 10;
 
+/** What the coordinator knows of a load that is over. */
+export interface LoadSpan {
+  /** benchNow() ms. */
+  readonly beganAt: number;
+  readonly endedAt: number;
+  /** What came so many ms before the end must have come to all by then. */
+  readonly settledAfter: number;
+  /** See LoadFigures. */
+  readonly connectCpu: number;
+}
+
 /** What the reports of all threads come to. */
 export class LoadResults {
   readonly #threads: number;
@@ -24,6 +35,8 @@ export class LoadResults {
   readonly #seconds: { frames: number; comments: number; bytes: number; threads: number }[] = [];
   /** The next second of each thread. */
   readonly #nextSecond: number[];
+  /** Steady viewers by room that had nothing; see LoadReport. */
+  readonly #unheard = new Map<number, number>();
   #forgotAt = 0;
 
   /** @param onSecond is told every second that all threads have told */
@@ -41,6 +54,11 @@ export class LoadResults {
     );
   }
 
+  /** Measuring begins at `at`, ms. */
+  begin(at: number): void {
+    this.#spreads.begin(at);
+  }
+
   /** Takes a report that thread `thread` made; `now` in ms. */
   take(thread: number, report: LoadReport, now: number): void {
     for (const [frames, comments, bytes] of rowsOf(report.seconds, 3)) {
@@ -50,6 +68,7 @@ export class LoadResults {
     recordAll(this.#caughtUp, report.caughtUp);
     recordAll(this.#ack, report.ack);
     for (const room of report.lostSteady) this.#spreads.lose(room);
+    for (const room of report.unheard) this.#unheard.set(room, (this.#unheard.get(room) ?? 0) + 1);
     for (const [room, seq, first, last, count] of rowsOf(report.copies, 5)) {
       this.#spreads.add(room, seq, first, last, count, now);
     }
@@ -64,7 +83,9 @@ export class LoadResults {
   }
 
   /** The figures, once every thread has made its last report. */
-  makeFigures(seconds: number, totals: readonly ThreadTotals[]): LoadFigures {
+  makeFigures(span: LoadSpan, totals: readonly ThreadTotals[]): LoadFigures {
+    const { beganAt, endedAt, settledAfter, connectCpu } = span;
+    const seconds = (endedAt - beganAt) / 1_000;
     const sum = (of: (thread: ThreadTotals) => number): number => totals.reduce((all, thread) => all + of(thread), 0);
     return {
       seconds,
@@ -85,13 +106,23 @@ export class LoadResults {
       refused: addMaps(totals.map(({ refused }) => refused)),
       latency: this.#latency,
       spread: this.#spread,
+      incomplete: this.#spreads.countIncomplete(endedAt - settledAfter),
+      starved: this.#countStarved(endedAt - settledAfter),
+      silentFor: Math.max(0, endedAt - Math.max(...totals.map(({ heardAt }) => heardAt))),
       ack: this.#ack,
       connect: this.#connect,
       caughtUp: this.#caughtUp,
       cpu: sum(({ cpu }) => cpu) / seconds,
+      connectCpu,
       busiest: Math.max(...totals.map(({ cpu }) => cpu)) / seconds,
       worstDelay: Math.max(...totals.map(({ worstDelay }) => worstDelay)),
     };
+  }
+
+  #countStarved(before: number): number {
+    let starved = 0;
+    for (const [room, viewers] of this.#unheard) if (this.#spreads.hasSpread(room, before)) starved += viewers;
+    return starved;
   }
 
   #addSecond(thread: number, frames: number, comments: number, bytes: number): void {

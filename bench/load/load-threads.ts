@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { compiledFile } from '../../src/compiled-file.ts';
+import { BenchError } from '../bench-error.ts';
 import type { FromLoadThread, LoadTask, ToLoadThread } from './load-messages.ts';
 
 /** A thread that does not answer a stop for so many ms is ended as it stands. */
@@ -19,7 +20,7 @@ interface Waiting {
 export class LoadThreads {
   readonly #workers: Worker[];
   readonly #onMessage: (thread: number, message: FromLoadThread) => void;
-  readonly #onCrash: (error: Error) => void;
+  readonly #onCrash: (why: BenchError) => void;
   readonly #waiting = new Set<Waiting>();
   readonly #running: Set<number>;
   #failure: Error | undefined;
@@ -28,12 +29,12 @@ export class LoadThreads {
   /**
    * Starts a thread for each task.
    * @param onMessage is told everything that they say
-   * @param onCrash is told when one of them fails; whoever waits for it is told too
+   * @param onCrash is told when one of them fails, in a sentence; whoever waits for it is told too
    */
   constructor(
     tasks: readonly LoadTask[],
     onMessage: (thread: number, message: FromLoadThread) => void,
-    onCrash: (error: Error) => void,
+    onCrash: (why: BenchError) => void,
   ) {
     this.#onMessage = onMessage;
     this.#onCrash = onCrash;
@@ -109,10 +110,11 @@ export class LoadThreads {
     }
   }
 
-  #crash(thread: number, error: Error): void {
+  #crash(thread: number, cause: Error): void {
     this.#running.delete(thread);
     if (this.#stopping !== undefined || this.#failure !== undefined) return;
-    this.fail(error);
-    this.#onCrash(error);
+    const why = new BenchError(`a load thread has failed: ${cause.message}`, { cause });
+    this.fail(why);
+    this.#onCrash(why);
   }
 }

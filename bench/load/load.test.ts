@@ -57,6 +57,7 @@ describe.each(SUBPROTOCOLS)('30 viewers on %s', (subprotocol) => {
       expect(figures.latency.totalCount).toBe(sampled * posted);
       expect(figures.latency.maxValue).toBeLessThan(figures.seconds * 1e6);
       expect(figures.spread.totalCount).toBe(figures.frames / 30);
+      expect(figures).toMatchObject({ incomplete: 0, starved: 0 });
       expect(figures.connect.totalCount).toBe(30);
       expect(figures.perSecond.length).toBe(Math.floor(figures.seconds));
       expect(count.frames).toBe(figures.frames);
@@ -67,7 +68,10 @@ describe.each(SUBPROTOCOLS)('30 viewers on %s', (subprotocol) => {
       await load.stop();
     }
   });
+});
 
+// From here on nothing reads what the server counts over all rooms, so all may go on at once.
+describe.concurrent.each(SUBPROTOCOLS)('30 viewers on %s, ten of whom', (subprotocol) => {
   it('send, and every comment is acknowledged and comes back to all', async () => {
     const paths = [`/rooms/paced-${subprotocol}-1`, `/rooms/paced-${subprotocol}-2`];
     const sending = { kind: 'paced', rate: 20 } as const;
@@ -94,7 +98,7 @@ describe.each(SUBPROTOCOLS)('30 viewers on %s', (subprotocol) => {
   });
 });
 
-describe('a flood', () => {
+describe.concurrent('a flood', () => {
   it('keeps its window unanswered, and counts what is refused by code', async () => {
     const sending = { kind: 'flood', window: 300 } as const;
     const plan = makePlan({ url: server.viewerUrl, paths: ['/rooms/flood'], connections: 3, senders: 2, sending });
@@ -115,7 +119,7 @@ describe('a flood', () => {
   });
 });
 
-describe('viewers that come and go', () => {
+describe.concurrent('viewers that come and go', () => {
   it('are connected again, and nobody misses anything', async () => {
     const sending = { kind: 'paced', rate: 20 } as const;
     const paths = ['/rooms/churn'];
@@ -128,10 +132,10 @@ describe('viewers that come and go', () => {
       await count.until(({ frames }) => frames > 1_000);
       const figures = await load.end();
       expect(figures).toMatchObject({ lost: 0, outOfOrder: 0, faults: [], closed: new Map(), failedConnects: 0 });
-      expect(figures.connect.totalCount).toBeGreaterThan(40 + 3);
-      expect(await server.metric('volley_viewers_joined_total')).toBeGreaterThanOrEqual(
-        joined + figures.connect.totalCount - 40,
-      );
+      // Those who came back, and not the forty at the beginning.
+      const back = (await server.metric('volley_viewers_joined_total')) - joined;
+      expect(figures.connect.totalCount).toBeGreaterThan(3);
+      expect(figures.connect.totalCount).toBeLessThanOrEqual(back);
       expect(figures.spread.totalCount).toBeGreaterThan(5);
     } finally {
       await load.stop();
@@ -139,7 +143,7 @@ describe('viewers that come and go', () => {
   });
 });
 
-describe('viewers of what was before', () => {
+describe.concurrent('viewers of what was before', () => {
   it.each(['?since=0', '?history=1000'])('with %s are timed until they have it, and it is no loss', async (query) => {
     const room = `past-${query.length}`;
     const before = (await post(room, 5)).length + (await post(room, 7)).length;
@@ -161,7 +165,7 @@ describe('viewers of what was before', () => {
   });
 });
 
-describe('deaf viewers', () => {
+describe.concurrent('deaf viewers', () => {
   it('are connected and read nothing', async () => {
     const plan = makePlan({ url: server.viewerUrl, paths: ['/rooms/deaf'], connections: 10, deaf: 4 });
     const load = await Load.start(plan);

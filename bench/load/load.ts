@@ -19,9 +19,14 @@ const GONE = 0.5;
 /** Senders begin so many ms after they are told to, all threads at the same moment. */
 const LEAD_MS = 20;
 
+/** A frame that came so many ms before the end must have come to all by then. */
+const SETTLED_MS = 1_000;
+
 export interface LoadOptions {
   /** Longest that a connection may take until it is up, in ms. */
   readonly answerWithin?: number;
+  /** A frame that somebody had so many ms before the end must have come to all by then; 1,000 when left out. */
+  readonly settledAfter?: number;
 }
 
 /**
@@ -44,10 +49,15 @@ export class Load {
   #onProgress: ((up: number) => void) | undefined;
   #onGone: ((why: BenchError) => void) | undefined;
   #gone: BenchError | undefined;
+  readonly #settledAfter: number;
+  /** CPU seconds of all threads. */
+  #connectCpu = 0;
   #connectSeconds = 0;
   #sending: Promise<void> | undefined;
 
-  private constructor(plan: LoadPlan, target: Target, answerWithin: number) {
+  private constructor(plan: LoadPlan, target: Target, options: LoadOptions) {
+    const { answerWithin = ANSWER_MS, settledAfter = SETTLED_MS } = options;
+    this.#settledAfter = settledAfter;
     this.#plan = plan;
     this.#target = target;
     this.#seats = new Seats(plan);
@@ -60,7 +70,7 @@ export class Load {
     this.#threads = new LoadThreads(
       zeros.map((_, thread) => ({ thread, plan, target, board, answerWithin })),
       (thread, message) => this.#take(thread, message),
-      (error) => this.#lose(new BenchError(`a load thread has failed: ${error.message}`, { cause: error })),
+      (why) => this.#lose(why),
     );
   }
 
@@ -73,7 +83,7 @@ export class Load {
   static async start(plan: LoadPlan, onProgress?: (up: number) => void, options: LoadOptions = {}): Promise<Load> {
     checkPlan(plan);
     requireOpenFiles(plan.connections, 'the load generator');
-    const load = new Load(plan, await resolveTarget(plan.url), options.answerWithin ?? ANSWER_MS);
+    const load = new Load(plan, await resolveTarget(plan.url), options);
     try {
       await load.#connect(onProgress);
     } catch (error) {
@@ -117,7 +127,9 @@ export class Load {
     await this.startSending();
     this.#requireServer();
     const began = this.#threads.heard('began');
-    this.#board.begin(benchNow());
+    const at = benchNow();
+    this.#board.begin(at);
+    this.#results.begin(at);
     this.#threads.tell({ kind: 'phase' });
     await began;
   }
@@ -131,16 +143,20 @@ export class Load {
     if (room !== undefined) this.#results.addPosted(room, Number.parseInt(id, 10), at, benchNow());
   }
 
-  /** Stops measuring; gives the figures, of a server that is gone too. */
+  /**
+   * Stops measuring; gives the figures, of a server that is gone too.
+   * @throws BenchError when a load thread has failed
+   */
   async end(): Promise<LoadFigures> {
     if (this.#board.phase !== PHASE.measuring) throw new Error('a load that has not begun cannot end');
     const ended = this.#threads.heard('ended');
     this.#board.end(benchNow());
     this.#threads.tell({ kind: 'phase' });
     await ended;
-    const seconds = (this.#board.endedAt - this.#board.beganAt) / 1_000;
+    const { beganAt, endedAt } = this.#board;
+    const connectCpu = this.#connectCpu / this.#connectSeconds;
     return this.#results.makeFigures(
-      seconds,
+      { beganAt, endedAt, settledAfter: this.#settledAfter, connectCpu },
       this.#totals.filter((totals) => totals !== undefined),
     );
   }
@@ -155,7 +171,7 @@ export class Load {
     await this.#threads.heard('ready');
     const up = this.#threads.heard('up');
     const from = benchNow();
-    this.#threads.tell({ kind: 'connect' });
+    this.#threads.tell({ kind: 'connect', at: from });
     await up;
     this.#connectSeconds = (benchNow() - from) / 1_000;
     this.#onProgress = undefined;
@@ -177,6 +193,9 @@ export class Load {
       case 'progress':
         this.#up[thread] = message.up;
         this.#onProgress?.(sum(this.#up));
+        break;
+      case 'up':
+        this.#connectCpu += message.cpu;
         break;
       case 'failed':
         this.#threads.fail(this.#describeFailure(message.why));

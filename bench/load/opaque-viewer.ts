@@ -21,6 +21,7 @@ export class OpaqueViewer implements Viewer {
   /** Opcode of the messages that are frames. */
   readonly #frameOpcode: number;
   readonly #spreads: boolean;
+  #hasHeard = false;
   #cursor: PushCursor | undefined;
   /** Opcode of a message in fragments. */
   #fragmented = 0;
@@ -33,6 +34,10 @@ export class OpaqueViewer implements Viewer {
     this.#tally = tally;
     this.#samples = samples;
     this.#spreads = connection.seat.steady && room.isShared;
+  }
+
+  get hasHeard(): boolean {
+    return this.#hasHeard;
   }
 
   start(): void {
@@ -58,9 +63,12 @@ export class OpaqueViewer implements Viewer {
   afterRead(): void {}
 
   #take(): void {
-    this.#tally.frames += 1;
+    const tally = this.#tally;
+    tally.frames += 1;
+    tally.heardAt = tally.now;
+    if (tally.isMeasuring) this.#hasHeard = true;
     if (this.#cursor === undefined) return;
-    const push = this.#room.pushes.take(this.#cursor, this.#tally.now);
-    if (push !== undefined && this.#tally.isMeasuring) this.#samples.countCopy(this.#room, push, this.#tally.now);
+    const push = this.#room.pushes.take(this.#cursor, tally.now);
+    if (push !== undefined && !tally.isOver) this.#samples.countCopy(this.#room, push, tally.now);
   }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Jitter } from './jitter.ts';
 import { Pace } from './pace.ts';
 
 describe('a pace', () => {
@@ -18,6 +19,18 @@ describe('a pace', () => {
 
   it('lags by its phase', () => {
     expect(new Pace(10, 0, 0.5).due(200)).toEqual([50, 150]);
+  });
+
+  it('has each time anywhere in its own gap with a jitter, and no interval that divides it is met at the same places', () => {
+    const times = new Pace(20, 1_000, 0.5, new Jitter(3)).due(1_000 + 10_000 * 50);
+    expect(times.every((time, i) => Math.floor((time - 1_025) / 50) === i)).toBe(true);
+    expect(times.length).toBeGreaterThan(9_998);
+    const tenths = new Array<number>(10).fill(0);
+    for (const time of times) {
+      const tenth = Math.floor((time % 100) / 10);
+      tenths[tenth] = (tenths[tenth] ?? 0) + 1;
+    }
+    expect(Math.min(...tenths)).toBeGreaterThan(850);
   });
 
   it('keeps for later what is more than was asked for', () => {

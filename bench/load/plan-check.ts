@@ -10,6 +10,10 @@ export function checkPlan(plan: LoadPlan): void {
   const { connections, threads, senders, deaf, churn, sampleEvery, paths, sending, comments } = plan;
   requireThat(Number.isInteger(connections) && connections > 0, 'a load needs one connection or more');
   requireThat(Number.isInteger(threads) && threads > 0, 'a load needs one thread or more');
+  requireThat(
+    plan.atOnce === undefined || (Number.isInteger(plan.atOnce) && plan.atOnce > 0),
+    'a thread has one handshake or more under way at once',
+  );
   requireThat(paths.length > 0, 'a load needs one path or more');
   requireThat(Number.isInteger(sampleEvery) && sampleEvery > 0, 'sampleEvery is a whole number, 1 or more');
   requireThat(churn >= 0 && churn <= 1, 'churn is a share, 0 to 1');

@@ -3,7 +3,7 @@ import { type PushCursor, Pushes } from './pushes.ts';
 
 /** Delivers frames to viewers, in the order of their numbers, 1 ms apart; gives the push of each. */
 function deliver(pushes: Pushes, viewers: readonly PushCursor[], order: readonly number[], from: number) {
-  return order.map((viewer, i) => pushes.take(viewers[viewer] as PushCursor, from + i)?.seq);
+  return order.map((viewer, i) => pushes.take(viewers[viewer] as PushCursor, from + i)?.batches[0]);
 }
 
 function join(pushes: Pushes, count: number): PushCursor[] {

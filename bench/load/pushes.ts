@@ -80,7 +80,7 @@ export class Pushes {
   #find(push: number): Copies {
     let copies = this.#copies.get(push);
     if (copies === undefined) {
-      copies = { seq: push, count: 0, firstAt: 0, lastAt: 0 };
+      copies = { batches: [push], count: 0, firstAt: 0, lastAt: 0 };
       this.#copies.set(push, copies);
       this.#copies.delete(push - MOST_UNDER_WAY);
     }

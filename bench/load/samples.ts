@@ -18,6 +18,7 @@ export class Samples {
   readonly caughtUp = new NumberList();
   readonly ack = new NumberList();
   readonly lostSteady = new NumberList();
+  readonly unheard = new NumberList();
   readonly #received = new Rows();
   readonly #acked = new Rows();
   readonly #copies = new Rows();
@@ -47,7 +48,7 @@ export class Samples {
   /** Hands over what has gathered. */
   take(tally: Tally): LoadReport {
     for (const { room, frame } of this.#spreading) {
-      this.#copies.add(room.index, frame.seq, frame.firstAt, frame.lastAt, frame.count);
+      for (const seq of frame.batches) this.#copies.add(room.index, seq, frame.firstAt, frame.lastAt, frame.count);
       frame.count = 0;
     }
     this.#spreading.length = 0;
@@ -60,6 +61,7 @@ export class Samples {
       acked: this.#acked.take(),
       copies: this.#copies.take(),
       lostSteady: this.lostSteady.take(),
+      unheard: this.unheard.take(),
     };
   }
 }

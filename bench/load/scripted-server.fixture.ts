@@ -5,17 +5,25 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { encodeBatch } from '../../src/frames/batch.ts';
 import { encodeJsonFrame } from '../../src/frames/codec-json.ts';
 import { encodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { benchNow } from './bench-clock.ts';
 
 const WELCOME = '{"type":"welcome","room":"r","seq":0,"viewers":1,"interval":1000}';
 
 /** A volley frame of one batch with `comments` comments. */
 export function makeFrame(subprotocol: string, seq: number, prev: number, comments = 3): Buffer {
-  const drafts = Array.from({ length: comments }, (_, i) => {
-    return { text: `${seq} ${i}`, mode: 0, color: 0, size: 25, user: '', name: '', extra: '', at: 1_764_000_000_000 };
+  return makeFrames(subprotocol, [seq], prev, comments);
+}
+
+/** A volley frame of batches with `comments` comments each; `prev` is the seq before the first. */
+export function makeFrames(subprotocol: string, seqs: readonly number[], prev = 0, comments = 3): Buffer {
+  const batches = seqs.map((seq, at) => {
+    const drafts = Array.from({ length: comments }, (_, i) => {
+      return { text: `${seq} ${i}`, mode: 0, color: 0, size: 25, user: '', name: '', extra: '', at: 1_764_000_000_000 };
+    });
+    return { seq, prev: seqs[at - 1] ?? prev, bytes: encodeBatch(drafts).bytes };
   });
-  const batches = [{ seq, prev, bytes: encodeBatch(drafts).bytes }];
-  if (subprotocol === 'volley.v1.json') return Buffer.from(encodeJsonFrame(batches, 1));
-  const frame = Buffer.from(encodeMsgpackFrame(batches, 1));
+  if (subprotocol === 'volley.v1.json') return Buffer.from(encodeJsonFrame(batches, comments * seqs.length));
+  const frame = Buffer.from(encodeMsgpackFrame(batches, comments * seqs.length));
   return subprotocol.endsWith('deflate') ? deflateRawSync(frame) : frame;
 }
 
@@ -24,6 +32,8 @@ export class ScriptedServer {
   readonly url: string;
   /** In the order in which they connected. */
   readonly viewers: WebSocket[] = [];
+  /** When each did, benchNow() ms. */
+  readonly connectedAt: number[] = [];
   /** What each viewer has said, in text. */
   readonly heard: string[] = [];
   readonly #server: WebSocketServer;
@@ -33,6 +43,7 @@ export class ScriptedServer {
     this.url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
     server.on('connection', (viewer) => {
       this.viewers.push(viewer);
+      this.connectedAt.push(benchNow());
       viewer.on('message', (data) => this.heard.push(String(data)));
       // A viewer that is cut off is part of some tests.
       viewer.on('error', () => undefined);

@@ -1,4 +1,5 @@
 import { benchNow } from './bench-clock.ts';
+import { Jitter } from './jitter.ts';
 import type { LoadPlan } from './load-plan.ts';
 import { Pace } from './pace.ts';
 import type { Sender } from './sender.ts';
@@ -36,8 +37,9 @@ export class Sending {
     const { sending, threads } = this.#plan;
     if (this.#senders.length === 0 || this.#timer !== undefined) return;
     if (sending.kind === 'paced') {
-      // Each sender has its turn after the one before it: so all go at one even pace, and threads between each other's.
-      const pace = new Pace(sending.rate * this.#senders.length, at, this.#thread / threads);
+      // Each sender has its turn after the one before it: so all go at one pace, and threads between each other's.
+      const jitter = new Jitter(this.#thread);
+      const pace = new Pace(sending.rate * this.#senders.length, at, this.#thread / threads, jitter);
       this.#timer = setInterval(() => this.#sendDue(pace), LOOK_MS);
     } else if (sending.kind === 'flood') {
       for (const sender of this.#senders) {

@@ -22,6 +22,8 @@ export class Tally {
   sent = 0;
   acked = 0;
   failedConnects = 0;
+  /** benchNow() of the last frame, or of the last connection that came up; not begun anew with measuring. */
+  heardAt = 0;
   readonly #closed = new Map<number, number>();
   readonly #refused = new Map<string, number>();
   readonly #faults: string[] = [];
@@ -44,8 +46,17 @@ export class Tally {
     this.#clock = clock;
   }
 
+  get isOver(): boolean {
+    return this.#phase === PHASE.over;
+  }
+
   get isMeasuring(): boolean {
     return this.#phase === PHASE.measuring;
+  }
+
+  /** Whether something of that time, benchNow() ms, is to be measured. */
+  isSinceBegin(at: number): boolean {
+    return this.#phase !== PHASE.waiting && at >= this.#board.beganAt;
   }
 
   /** Reads the clock and the board; must come before anything is counted that has arrived now. */
@@ -128,6 +139,7 @@ export class Tally {
       refused: new Map(this.#refused),
       closed: new Map(this.#closed),
       failedConnects: this.failedConnects,
+      heardAt: this.heardAt,
       faults: [],
       cpu: threadCpuSeconds() - this.#cpuBefore,
       worstDelay: this.#delay.take().max * 1e3,

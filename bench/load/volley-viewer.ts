@@ -34,6 +34,7 @@ export class VolleyViewer implements Viewer {
   /** Its copies count for the spread. */
   readonly #spreads: boolean;
   readonly #batchFrame: number;
+  #hasHeard = false;
   #isWelcome = false;
   #lastSeq = ANY;
   /** What came up to this seq is backfill. */
@@ -51,6 +52,10 @@ export class VolleyViewer implements Viewer {
     this.#isSampled = seat.sampled;
     this.#spreads = seat.steady && room.isShared;
     this.#batchFrame = kit.codec === JSON_CODEC ? TEXT_FRAME : BINARY_FRAME;
+  }
+
+  get hasHeard(): boolean {
+    return this.#hasHeard;
   }
 
   /** Says nothing: the server speaks first. */
@@ -93,13 +98,17 @@ export class VolleyViewer implements Viewer {
     const { tally, samples } = this.#kit;
     tally.frames += 1;
     tally.comments += frame.comments;
+    tally.heardAt = tally.now;
+    if (tally.isMeasuring) this.#hasHeard = true;
     if (frame.prev !== this.#lastSeq) this.#compare(frame);
     if (frame.seq > this.#lastSeq) this.#lastSeq = frame.seq;
     const isLive = frame.prev >= this.#boundary;
     if (this.#isCatchingUp && frame.seq >= this.#boundary) this.#beCaughtUp();
-    if (!isLive || !tally.isMeasuring) return;
+    if (!isLive || tally.isOver) return;
+    // Before measuring too: so it is known which frames had their first copies before it, and can have no more all.
     if (this.#spreads) samples.countCopy(this.#room, frame, tally.now);
-    if (this.#isSampled) for (const seq of frame.batches) samples.addReceived(this.#room, seq, tally.now);
+    if (this.#isSampled && tally.isMeasuring)
+      for (const seq of frame.batches) samples.addReceived(this.#room, seq, tally.now);
   }
 
   #compare({ seq, prev }: KnownFrame): void {
@@ -166,7 +175,7 @@ export class VolleyViewer implements Viewer {
     const { tally, samples } = this.#kit;
     this.#isCatchingUp = false;
     this.#boundary = 0;
-    samples.caughtUp.push(tally.now - this.#connection.startedAt);
+    if (this.#connection.isTimed) samples.caughtUp.push(tally.now - this.#connection.dueAt);
   }
 
   #takeAck(ref: number, seq: number): void {

@@ -9,6 +9,7 @@ import { compiledFile } from '../../src/compiled-file.ts';
 import { BenchError } from '../bench-error.ts';
 import { ChildServer } from './child-server.ts';
 import { type Contender, opaqueAddress } from './contender.ts';
+import { withDeathSignal } from './death-signal.ts';
 
 const run = promisify(execFile);
 
@@ -71,7 +72,9 @@ export const GO_ARTICLE: Contender = {
     const { comments, every } = peerCase;
     const port = await findFreePort();
     const flags = ['-port', port, '-rate', comments, '-tick', every].map(String);
-    const server = new ChildServer('go-article', join(workshop.folder, 'go-article'), flags);
+    // It does not look at its stdin.
+    const [file, args] = await withDeathSignal(join(workshop.folder, 'go-article'), flags);
+    const server = new ChildServer('go-article', file, args);
     await server.answerOn(port);
     return {
       address: opaqueAddress(port, '/ws'),

@@ -11,13 +11,17 @@ const START_DEADLINE = 15_000;
 /** How long a server may take to end once it was told to, in ms; a server with many viewers says goodbye to each. */
 const END_DEADLINE = 20_000;
 
-/** A contender's server: a process of its own, ended by us and by nobody else. */
+/**
+ * A contender's server: a process of its own, ended by us and by nobody else. Its stdin ends with us, however we end,
+ * and it must end then.
+ */
 export class ChildServer {
   /** How it ended, as the end of a sentence that begins with its name. */
   readonly ended: Promise<string>;
   readonly #name: string;
   readonly #child: ChildProcess;
   readonly #lines: string[] = [];
+  readonly #killNow = (): void => void this.#child.kill('SIGKILL');
   #stderr = '';
   #end: string | undefined;
   #starting = true;
@@ -25,8 +29,10 @@ export class ChildServer {
 
   constructor(name: string, file: string, args: readonly string[]) {
     this.#name = name;
-    const child = spawn(file, args, { env: cleanEnvironment(), stdio: ['pipe', 'pipe', 'pipe'] });
+    // A process group of its own: Ctrl-C in the terminal must not end it before we have told why the run ends.
+    const child = spawn(file, args, { env: cleanEnvironment(), detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
+    process.on('exit', this.#killNow);
     child.stderr.setEncoding('utf8').on('data', (part: string) => {
       this.#stderr += part;
     });
@@ -40,6 +46,7 @@ export class ChildServer {
     child.stdin.on('error', () => {});
     this.ended = new Promise((resolve) => {
       const end = (how: string): void => {
+        process.off('exit', this.#killNow);
         this.#end ??= how;
         this.#onNews();
         resolve(this.#end);
@@ -110,7 +117,7 @@ export class ChildServer {
   /** Ends the server and waits for its end. */
   async stop(): Promise<void> {
     this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_DEADLINE);
+    const timer = setTimeout(this.#killNow, END_DEADLINE);
     await this.ended;
     clearTimeout(timer);
   }

@@ -11,6 +11,9 @@ const WHOLE = 0.9;
 /** A load generator this near to a whole core may have been the limit. */
 const BUSY = 0.9;
 
+/** A load generator that reads a push for this share of its spread, or longer, may have made the spread. */
+const READING = 0.7;
+
 interface Middle {
   readonly median: number;
   readonly least: number;
@@ -29,7 +32,6 @@ export interface ComparisonRow {
   readonly spread: Middle | null;
   /** Volley's figure over this contender's, turn by turn; null for volley itself. */
   readonly ratio: Middle | null;
-  readonly memory: number;
   readonly loadCpu: number;
 }
 
@@ -47,14 +49,13 @@ export function compareTurns({ peerCase, turns }: CaseResult): ComparisonRow[] {
       cpu: toMiddle(all.map(readCpu)),
       spread: peerCase.measure === 'spread' ? toMiddle(all.map(figure)) : null,
       ratio: contender === OURS ? null : toMiddle(all.map((turn, i) => (ours[i] ?? Number.NaN) / figure(turn))),
-      memory: middle((turn) => turn.memory),
       loadCpu: middle((turn) => turn.loadCpu),
     };
   });
 }
 
 /** What a reader of the table must know of it, a sentence each. */
-export function findRemarks({ turns }: CaseResult): string[] {
+export function findRemarks({ turns, viewers, peerCase }: CaseResult): string[] {
   return [...turns].flatMap(([contender, all]) => {
     const remarks: string[] = [];
     const delivered = median(all.map((turn) => turn.delivered));
@@ -70,8 +71,20 @@ export function findRemarks({ turns }: CaseResult): string[] {
           'and may have been the limit of how much was delivered.',
       );
     }
+    if (peerCase.measure === 'spread') remarks.push(...findReading(contender, all, viewers));
     return remarks;
   });
+}
+
+/** Whether the load generator needs for a push to all viewers about as long as the push seems to take. */
+function findReading(contender: string, all: readonly TurnFigures[], viewers: number): string[] {
+  const spread = median(all.map((turn) => turn.spread ?? Number.NaN));
+  const reading = median(all.map(({ loadCpu, framesPerSecond }) => (loadCpu * 1_000 * viewers) / framesPerSecond));
+  if (reading < READING * spread) return [];
+  return [
+    `The load generator spent ${reading.toFixed(2)} ms on a push of ${contender} to all viewers, and from the first to ` +
+      `the last of them were ${spread.toFixed(2)} ms: that may be the load generator's reading, not the server's sending.`,
+  ];
 }
 
 export interface Table {
@@ -90,7 +103,6 @@ export function formatComparison(rows: readonly ComparisonRow[]): Table {
     ['server CPU, µs a frame', (row) => formatMiddle(row.cpu)],
     ...(hasSpread ? [['first to last, ms', (row: ComparisonRow) => formatMiddle(row.spread)] as const] : []),
     ['volley / contender', (row) => formatMiddle(row.ratio)],
-    ['KB a viewer', (row) => row.memory.toFixed(1)],
     ['load, cores', (row) => row.loadCpu.toFixed(2)],
   ];
   return {

@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { inflateRawSync } from 'node:zlib';
 import { unpack } from 'msgpackr';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { compiledFile } from '../../src/compiled-file.ts';
 import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
 import { FLOOR } from './c-and-go-contenders.ts';
 import type { RunningContender } from './contender.ts';
@@ -62,6 +59,8 @@ describe.each<[name: string, caseName: CaseName, kind: FrameKind]>([
   ['floor', 'large', 'rows'],
   ['uws-send', 'small', 'columns'],
   ['uws-send', 'large', 'deflated'],
+  ['uws-publish', 'small', 'columns'],
+  ['uws-publish', 'large', 'deflated'],
   ['ws', 'small', 'columns'],
   ['ws-deflate', 'large', 'rows'],
 ])('%s in the case %s', (name, caseName, kind) => {
@@ -175,15 +174,5 @@ describe('rows', () => {
     expect(rows.map((row) => [row[5], row[6]])).toEqual(drafts.map(({ color, size }) => [color, size]));
     expect(new Set(rows.map((row) => row.length))).toEqual(new Set([8]));
     expect(new Set(rows.map(([id]) => id)).size).toBe(1_000);
-  });
-});
-
-describe('a server in JavaScript', () => {
-  it('ends when its parent is gone', async () => {
-    const frames = workshop.framesFile('columns', { peerCase: CASES.small, viewers: VIEWERS, pushes: PUSHES });
-    const child = spawn(process.execPath, [compiledFile('bench/peers/uws-send-server.js'), frames, '20']);
-    await once(child.stdout, 'data');
-    child.stdin.end();
-    expect(await once(child, 'exit')).toEqual([null, 'SIGTERM']);
   });
 });

@@ -24,8 +24,21 @@ describe('the options', () => {
   });
 
   it('take cases and contenders more than once', () => {
-    const given = read('--case', 'spread', '--case', 'small', '--only', 'ws', '--only', 'floor', '-j', '--write');
-    expect(given).toMatchObject({ cases: ['small', 'spread'], only: ['ws', 'floor'], json: true, write: true });
+    const given = read('--case', 'spread', '--case', 'small', '--only', 'ws', '--only', 'floor', '-j');
+    expect(given).toMatchObject({ cases: ['small', 'spread'], only: ['ws', 'floor'], json: true });
+  });
+
+  it('write the page when the run is whole', () => {
+    expect(read('--write')).toMatchObject({ write: true });
+    expect(read('--write', '--turns', '4')).toMatchObject({ write: true, turns: 4 });
+  });
+
+  it.each([
+    [['--write', '--turns', '2']],
+    [['--write', '--only', 'floor', '--only', 'ws']],
+    [['--write', '--case', 'small']],
+  ])('do not let %j overwrite the page', (argv) => {
+    expect(read(...argv)).toEqual({ fault: '--write wants 3 turns or more, and neither --case nor --only' });
   });
 
   it('take numbers', () => {

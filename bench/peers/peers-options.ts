@@ -17,6 +17,9 @@ export interface PeersOptions {
   readonly progress: boolean;
 }
 
+/** The page is of three turns at least, and whole: one that is not must not take its place. */
+const PAGE_TURNS = 3;
+
 /** Why there are no options: `help` was asked for, or `fault` says in one sentence what is wrong. */
 export type NoOptions = { readonly help: string } | { readonly fault: string };
 
@@ -44,6 +47,10 @@ export function readPeersOptions(argv: readonly string[], contenders: readonly s
     return { fault: `${error.message.replace(/^error: /, '')}; see npm run bench:peers -- --help` };
   }
   const { case: chosen, only, compile, ...given } = command.opts<Given>();
+  const isPart = chosen !== undefined || only !== undefined;
+  if (given.write && (given.turns < PAGE_TURNS || isPart)) {
+    return { fault: `--write wants ${PAGE_TURNS} turns or more, and neither --case nor --only` };
+  }
   const cases = CASE_NAMES.filter((name) => chosen === undefined || chosen.includes(name));
   return { ...given, cases, only: only ?? [], warmUpMs: compile * 1_000 };
 }
@@ -58,7 +65,7 @@ function describeCommand(contenders: readonly string[]): Command {
     .addOption(number('--compile <S>', 'seconds more in which JavaScript gets compiled', 4, 0))
     .addOption(list('--case <name>', 'what is pushed, repeatable (default: all)', CASE_NAMES))
     .addOption(list('--only <name>', 'whom volley is held against, repeatable (default: all)', contenders))
-    .option('--write', 'write docs/benchmarks.md too', false)
+    .option('--write', `write docs/benchmarks.md too; not with --case, --only or fewer than ${PAGE_TURNS} turns`, false)
     .option('-j, --json', 'stdout is one JSON document', false)
     .option('--no-progress', 'no line on stderr for each turn')
     .addHelpText(

@@ -7,7 +7,6 @@ export function turnOf(figures: Partial<TurnFigures>): TurnFigures {
     framesPerSecond: 40_000,
     delivered: 1,
     cpu: 8,
-    memory: 0.5,
     spread: null,
     loadCpu: 0.3,
     lost: 0,

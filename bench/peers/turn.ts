@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BenchError } from '../bench-error.ts';
 import { Load } from '../load/load.ts';
 import type { LoadFigures } from '../load/load-figures.ts';
-import { readCpuSeconds, readMemory } from '../process-stats.ts';
+import { readCpuSeconds } from '../process-stats.ts';
 import type { Contender, RunningContender, StartOrder } from './contender.ts';
+import { checkFigures } from './turn-check.ts';
 
 /** Every so many-th viewer of volley's checks the frames that it gets. */
 const SAMPLE_EVERY = 100;
@@ -26,8 +27,6 @@ export interface TurnFigures {
   readonly delivered: number;
   /** Server CPU a delivered frame, in µs. */
   readonly cpu: number;
-  /** Server memory a viewer, in KB: resident with all viewers after the warm-up, less before any. */
-  readonly memory: number;
   /** From the first to the last viewer of a push, in ms, the median of the turn's pushes; null where it is not asked. */
   readonly spread: number | null;
   /** CPU of the load generator, in cores. */
@@ -38,7 +37,7 @@ export interface TurnFigures {
 
 /**
  * Starts a contender, opens the viewers, measures, and ends both.
- * @throws BenchError when it does not start, ends early, delivers nothing, or loses connections
+ * @throws BenchError when it does not start, ends early, or what the load saw is no result
  */
 export async function measureTurn(contender: Contender, order: TurnOrder): Promise<TurnFigures> {
   const { signal } = order;
@@ -66,19 +65,17 @@ async function measureRunning(
   fail: (sentence: string) => void,
 ): Promise<TurnFigures> {
   const { pid } = running;
-  const memoryBefore = readMemory(pid);
   const load = await orAborted(startLoad(running, order), signal, (late) => late.stop());
   load.onGone = (why) => fail(`${name} lost its viewers: ${why.message}`);
   try {
     await pause(order.warmup * 1_000 + running.warmUpMs, signal);
-    const memory = (readMemory(pid) - memoryBefore) / 1_024 / order.viewers;
     await load.begin();
     const cpuBefore = readCpuSeconds(pid);
     await pause(order.seconds * 1_000, signal);
     const cpu = readCpuSeconds(pid) - cpuBefore;
     const figures = await load.end();
-    checkFigures(name, figures);
-    return readFigures(name, order, figures, { cpu, memory });
+    checkFigures(name, figures, order.peerCase);
+    return readFigures(name, order, figures, cpu);
   } finally {
     await load.stop();
   }
@@ -101,35 +98,18 @@ function startLoad({ address }: RunningContender, { peerCase, viewers }: TurnOrd
   });
 }
 
-/** @throws BenchError when what the load saw is no result */
-function checkFigures(name: string, { frames, closed, failedConnects, outOfOrder, faults }: LoadFigures): void {
-  const gone = [...closed.values()].reduce((sum, count) => sum + count, failedConnects);
-  if (gone > 0) {
-    const codes = [...closed].map(([code, count]) => `${count} with close code ${code}`).join(', ');
-    throw new BenchError(`${name} lost ${gone} viewers while it was measured${codes === '' ? '' : ` (${codes})`}`);
-  }
-  if (frames === 0) throw new BenchError(`${name} delivered nothing`);
-  if (outOfOrder > 0) throw new BenchError(`${name} delivered ${outOfOrder} frames out of order`);
-  const [fault] = faults;
-  if (fault !== undefined) throw new BenchError(`${name} delivered a wrong frame: ${fault}`);
-}
-
 function readFigures(
   name: string,
   { peerCase, viewers }: TurnOrder,
   { frames, bytes, seconds, spread, cpu, lost }: LoadFigures,
-  server: { readonly cpu: number; readonly memory: number },
+  serverCpu: number,
 ): TurnFigures {
-  if (peerCase.measure === 'spread' && spread.totalCount === 0) {
-    throw new BenchError(`no push of ${name} came to every viewer, so there is no spread`);
-  }
-  if (!(server.cpu > 0)) throw new BenchError(`the CPU of ${name} is too little to be measured: take more --seconds`);
+  if (!(serverCpu > 0)) throw new BenchError(`the CPU of ${name} is too little to be measured: take more --seconds`);
   return {
     bytesPerFrame: bytes / frames,
     framesPerSecond: frames / seconds,
     delivered: frames / ((viewers * seconds * 1_000) / peerCase.every),
-    cpu: (server.cpu * 1e6) / frames,
-    memory: server.memory,
+    cpu: (serverCpu * 1e6) / frames,
     spread: peerCase.measure === 'spread' ? spread.getValueAtPercentile(50) / 1_000 : null,
     loadCpu: cpu,
     lost,

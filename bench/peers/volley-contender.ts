@@ -20,7 +20,10 @@ export const VOLLEY: Contender = {
   start: async ({ peerCase, pushes, warmUpMs }) => {
     const { comments, every, subprotocol } = peerCase;
     const args = ['--port', '0', '--api-port', '0', '--workers', '1', '--interval', String(every)];
-    const server = new ChildServer('volley', process.execPath, [compiledFile('src/main.js'), ...args]);
+    const server = new ChildServer('volley', process.execPath, [
+      compiledFile('bench/scenarios/tethered-server.js'),
+      ...args,
+    ]);
     const { viewerUrl, apiUrl } = await server.find(readReady);
     await warmUp(apiUrl, comments, warmUpMs);
     const feed = new PeerFeed({ apiUrl, rooms: [ROOM], comments, every, posts: pushes });

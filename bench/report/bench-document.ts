@@ -1,6 +1,7 @@
 /**
  * The JSON document of `npm run bench -- --json`, and what the text report is made from. Every number has its unit in
- * its name. null: not known, or not measured; there is always a sentence that says why. Members may be added within a
+ * its name. null: not known, or not measured;
+ * warnings, notes and members that end in Because say why, but for what does not apply to a run. Members may be added within a
  * version; none is renamed or removed.
  */
 export interface BenchDocument {
@@ -117,6 +118,9 @@ export interface CommentsDocument {
   readonly refusedByCode: Readonly<Record<string, number>>;
   /** Comments that the bench did not post because too many posts were under way. */
   readonly unposted: number;
+  /** What viewers sent over their WebSockets, and how much of it was acknowledged; null where they do not send. */
+  readonly sent: number | null;
+  readonly acked: number | null;
 }
 
 export interface ServerDocument {
@@ -145,13 +149,18 @@ export interface ServerDocument {
 }
 
 export interface GeneratorDocument {
+  /** The whole process of the bench, V8's and libuv's threads included; the own server is a process of its own. */
+  readonly cpuCores: number;
   /** All load threads. */
   readonly threadsCores: number;
   readonly busiestThreadCores: number;
   /** The bench's main thread. */
   readonly mainThreadCores: number;
+  /** The whole process. */
   readonly cpuMicrosecondsPerFrame: number | null;
   readonly worstLoopDelayMs: number;
+  /** How long a comment waited for its HTTP post on average, which is in its latency; null without a feed. */
+  readonly meanPostWaitMs: number | null;
   /** By how much the latest HTTP post missed its time; null without a feed. */
   readonly worstPostDelayMs: number | null;
   readonly machineBusyCores: number;

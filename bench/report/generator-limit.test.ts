@@ -9,7 +9,9 @@ const EASY: LimitSigns = {
   machineBusyCores: 2,
   machineCores: 4,
   serverCores: 1.1,
-  threadsCores: 0.9,
+  generatorCores: 1,
+  ownSpreadMs: 4,
+  spreadMs: 10,
   shardCores: [0.4, 0.5],
   isLocal: true,
 };
@@ -33,6 +35,7 @@ describe('the load generator', () => {
       /^the machine was the limit/,
     ],
     ['a load thread stood still', { worstLoopDelayMs: 100 }, /stood still for up to 100 ms/],
+    ['it takes as long as the spread', { ownSpreadMs: 7 }, /first to last viewer may be.*take 7\.00 ms.*is 10\.0 ms/],
     ['it posted late', { worstPostDelayMs: 250 }, /posted up to 250 ms late/],
   ])('is named when %s', (_, signs, sentence) => {
     const limits = findGeneratorLimits({ ...EASY, ...signs });
@@ -48,7 +51,14 @@ describe('the load generator', () => {
   });
 
   it('has several limits at once', () => {
-    const signs = { ...EASY, busiestThreadCores: 1, mainThreadCores: 1, worstLoopDelayMs: 900, worstPostDelayMs: 900 };
-    expect(findGeneratorLimits(signs)).toHaveLength(4);
+    const signs = {
+      ...EASY,
+      busiestThreadCores: 1,
+      mainThreadCores: 1,
+      worstLoopDelayMs: 900,
+      worstPostDelayMs: 900,
+      spreadMs: 2,
+    };
+    expect(findGeneratorLimits(signs)).toHaveLength(5);
   });
 });

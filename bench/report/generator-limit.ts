@@ -1,3 +1,5 @@
+import { formatMeasure } from './number-text.ts';
+
 /** What tells whether the load generator, and not the server, was the limit. CPU in cores. */
 export interface LimitSigns {
   /** The busiest load thread. */
@@ -12,8 +14,12 @@ export interface LimitSigns {
   readonly machineCores: number;
   /** The whole server; null where it is not known. */
   readonly serverCores: number | null;
-  /** All load threads together. */
-  readonly threadsCores: number;
+  /** The whole process of the bench. */
+  readonly generatorCores: number;
+  /** What every viewer of a room needs of the load threads to take one frame; null where it is not known. */
+  readonly ownSpreadMs: number | null;
+  /** The median from the first to the last viewer of a frame; null where it is not known. */
+  readonly spreadMs: number | null;
   /** The server's shards; null where they are not known. */
   readonly shardCores: readonly number[] | null;
   /** Whether the server runs on this machine. */
@@ -28,6 +34,9 @@ const BUSY_MACHINE = 0.95;
 
 /** A loop that stood this long shows in the highest latencies. */
 const LONG_DELAY_MS = 100;
+
+/** From this share of a spread on it is mostly the generator's. */
+const OWN_SPREAD = 0.7;
 
 /** What the generator was the limit of, a plain sentence each; none when the figures are the server's. */
 export function findGeneratorLimits(signs: LimitSigns): string[] {
@@ -48,7 +57,7 @@ export function findGeneratorLimits(signs: LimitSigns): string[] {
   const { machineBusyCores, machineCores, isLocal } = signs;
   const idle = shardCores === null || shardCores.every((cores) => cores < BUSY_THREAD);
   if (isLocal && machineBusyCores >= BUSY_MACHINE * machineCores && idle) {
-    const own = (signs.serverCores ?? 0) + signs.threadsCores + mainThreadCores;
+    const own = (signs.serverCores ?? 0) + signs.generatorCores;
     limits.push(
       `the machine was the limit, not the server: all of its ${machineCores} cores were busy and no shard was, ` +
         `${own.toFixed(2)} of them with server and load generator; the latencies are too high`,
@@ -62,6 +71,13 @@ export function findGeneratorLimits(signs: LimitSigns): string[] {
   if (worstPostDelayMs !== null && worstPostDelayMs >= LONG_DELAY_MS) {
     limits.push(
       `the bench posted up to ${worstPostDelayMs.toFixed(0)} ms late, which counts as latency: from when a post was due`,
+    );
+  }
+  const { ownSpreadMs, spreadMs } = signs;
+  if (ownSpreadMs !== null && spreadMs !== null && ownSpreadMs >= OWN_SPREAD * spreadMs) {
+    limits.push(
+      `the time from first to last viewer may be the load generator's own: its threads take ${formatMeasure(ownSpreadMs)} ms ` +
+        `to read one frame for all viewers of a room, and the median is ${formatMeasure(spreadMs)} ms; --workers spreads it`,
     );
   }
   return limits;

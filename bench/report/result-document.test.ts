@@ -23,6 +23,11 @@ describe('the JSON document', () => {
     expect(document.runs).toHaveLength(1);
   });
 
+  it('is marked where the run was interrupted', () => {
+    const document = describeResult({ runs: [makeRun()], interrupted: true, notes: [] }, AROUND);
+    expect(document.interrupted).toBe(true);
+  });
+
   it('holds runs against the first', () => {
     const load = makeLoad({ perSecond: [{ frames: 2_000, comments: 40_000, bytes: 2_000_000 }] });
     const second = makeRun({ label: '2 server workers', load, server: { unknown: 'made up' } });

@@ -1,16 +1,12 @@
-import type { LoadFigures } from '../load/load-figures.ts';
 import { isUnknown, type RunResult } from '../scenarios/run-result.ts';
 import type { CommentsDocument, GeneratorDocument, RunDocument, ServerDocument } from './bench-document.ts';
 import { findGeneratorLimits } from './generator-limit.ts';
 import { describeLatency, describeRate } from './quantiles.ts';
-
-/** Below this many viewers the growth of the heap outweighs what they take. */
-const FEW_VIEWERS = 2_000;
-
-/** Below this many whole seconds a percentile of them says little. */
-const FEW_SECONDS = 10;
+import { findFaults, findReservations } from './run-remarks.ts';
 
 const KILOBYTE = 1_024;
+
+const SHRUNK = "it is less than the server's own growth and shrinking";
 
 /** What a run measured, with all that follows from it. */
 export function describeRun(run: RunResult): RunDocument {
@@ -39,8 +35,8 @@ export function describeRun(run: RunResult): RunDocument {
     failedConnects: load.failedConnects,
     comments: describeComments(run),
     generator,
-    warnings: [...findFaults(load), ...findLimits(run, server, generator)],
-    notes: [...run.notes, ...findReservations(run)],
+    warnings: [...findFaults(run), ...findLimits(run, server, generator)],
+    notes: findReservations(run),
   };
 }
 
@@ -49,6 +45,7 @@ function describeServer({ server, memory, load, ...run }: RunResult): ServerDocu
   const cpu = known?.totalCores ?? null;
   const used = cpu === null || !run.sawAllFrames ? null : cpu * load.seconds;
   const grown = isUnknown(memory) ? null : memory;
+  const perViewer = grown === null ? null : divide((grown.after - grown.before) / KILOBYTE, grown.viewers);
   return {
     description: run.serverDescription,
     workers: run.serverWorkers,
@@ -63,16 +60,17 @@ function describeServer({ server, memory, load, ...run }: RunResult): ServerDocu
       known === null ? null : divide(known.mainCores * known.seconds * 1e6, known.accepted),
     memoryBytesBefore: grown?.before ?? null,
     memoryBytesAfter: grown?.after ?? null,
-    memoryKilobytesPerViewer: grown === null ? null : divide((grown.after - grown.before) / KILOBYTE, grown.viewers),
-    memoryUnknownBecause: isUnknown(memory) ? memory.unknown : null,
+    memoryKilobytesPerViewer: perViewer === null || perViewer <= 0 ? null : perViewer,
+    memoryUnknownBecause: isUnknown(memory) ? memory.unknown : perViewer !== null && perViewer <= 0 ? SHRUNK : null,
     droppedMessages: known?.dropped ?? null,
     slowCloses: known?.slowCloses ?? null,
     refusedByCode: known === null ? null : Object.fromEntries(known.refused),
   };
 }
 
-function describeComments({ feed, load, server }: RunResult): CommentsDocument {
-  const by = feed !== null ? 'http' : load.sent > 0 ? 'websocket' : 'others';
+function describeComments({ feed, load, server, shape }: RunResult): CommentsDocument {
+  const doSend = shape.sending.kind !== 'none';
+  const by = feed !== null ? 'http' : doSend ? 'websocket' : 'others';
   // The server counts what it accepts at once; an answer may come an interval later.
   const accepted = isUnknown(server) ? (feed?.accepted ?? load.acked) : server.accepted;
   const seconds = isUnknown(server) ? load.seconds : server.seconds;
@@ -82,61 +80,43 @@ function describeComments({ feed, load, server }: RunResult): CommentsDocument {
     acceptedPerSecond: divide(accepted, seconds),
     refusedByCode: Object.fromEntries(feed?.refused ?? load.refused),
     unposted: feed?.unposted ?? 0,
+    sent: doSend ? load.sent : null,
+    acked: doSend ? load.acked : null,
   };
 }
 
-function describeGenerator({ generator, feed, load }: RunResult): GeneratorDocument {
+function describeGenerator({ generator, feed, load, sawAllFrames }: RunResult): GeneratorDocument {
   return {
+    cpuCores: generator.totalCores,
     threadsCores: generator.threadsCores,
     busiestThreadCores: generator.busiestCores,
     mainThreadCores: generator.mainCores,
-    cpuMicrosecondsPerFrame: divide(generator.threadsCores * load.seconds * 1e6, load.frames),
+    cpuMicrosecondsPerFrame: sawAllFrames ? divide(generator.totalCores * load.seconds * 1e6, load.frames) : null,
     worstLoopDelayMs: generator.worstDelay,
+    meanPostWaitMs: feed?.meanWait ?? null,
     worstPostDelayMs: feed?.worstLate ?? null,
     machineBusyCores: generator.machineBusyCores,
     machineCores: generator.machineCores,
   };
 }
 
-function findFaults({ faults, lost, failedConnects, outOfOrder, closed }: LoadFigures): string[] {
-  const found = faults.map((fault) => `fault: ${fault}`);
-  if (lost > 0) found.push(`${lost} frames were lost`);
-  if (outOfOrder > 0) found.push(`fault: ${outOfOrder} frames came out of order`);
-  if (closed.size > 0) {
-    const codes = [...closed].map(([code, count]) => `${count} with ${code}`).join(', ');
-    found.push(`the server closed connections: ${codes}`);
-  }
-  if (failedConnects > 0) found.push(`${failedConnects} viewers that had left did not come up again`);
-  return found;
-}
-
 function findLimits(
-  { serverIsLocal }: RunResult,
+  { serverIsLocal, sawAllFrames, load, settings }: RunResult,
   { cpuCores, shardCores }: ServerDocument,
   generator: GeneratorDocument,
 ) {
-  return findGeneratorLimits({ ...generator, serverCores: cpuCores, shardCores, isLocal: serverIsLocal });
-}
-
-/** What keeps the figures from saying as much as they seem to. */
-function findReservations({ load, memory, feed, server, sawAllFrames }: RunResult): string[] {
-  const found: string[] = [];
-  if (load.perSecond.length < FEW_SECONDS) {
-    found.push(`only ${load.perSecond.length} whole seconds: their percentiles say little`);
-  }
-  if (!isUnknown(memory) && memory.viewers < FEW_VIEWERS) {
-    found.push(`memory a viewer: with fewer than ${FEW_VIEWERS} viewers it is mostly the growth of the server's heap`);
-  }
-  if (!sawAllFrames) found.push('CPU a frame and a comment are not known: not all frames were counted');
-  if (feed !== null && feed.unposted > 0) {
-    found.push(
-      `${feed.unposted} comments were not posted because the server took posts more slowly than they were due`,
-    );
-  }
-  if (!isUnknown(server) && server.shardRestarts > 0) {
-    found.push(`the server started a shard again ${server.shardRestarts} times: see its log`);
-  }
-  return found;
+  const viewers = settings.connections / settings.rooms;
+  const threads = Math.min(settings.workers, settings.connections);
+  const frame = divide(generator.threadsCores * load.seconds * 1e3, load.frames);
+  return findGeneratorLimits({
+    ...generator,
+    generatorCores: generator.cpuCores,
+    serverCores: cpuCores,
+    shardCores,
+    isLocal: serverIsLocal,
+    ownSpreadMs: frame === null || !sawAllFrames ? null : (frame * viewers) / threads,
+    spreadMs: describeLatency(load.spread).p50,
+  });
 }
 
 /** null where there is nothing to divide by. */

@@ -1,4 +1,4 @@
-import type { RunDocument, ServerDocument } from './bench-document.ts';
+import type { CommentsDocument, RunDocument, ServerDocument } from './bench-document.ts';
 import { formatBytes, formatCount, formatCounts, formatMeasure, formatPlural, NONE } from './number-text.ts';
 import { drawLines } from './plain-table.ts';
 
@@ -24,7 +24,16 @@ function loadLines(run: RunDocument): Line[] {
     ['faults', formatCount(run.faults.length), 'in what sampled viewers decoded'],
     ['closed by the server', formatCount(closed), formatCounts(closedByCode)],
     ['comments accepted', formatCount(comments.accepted), `${perSecond} a second, ${way}`],
+    ...sentLines(comments),
     ['comments refused', formatCount(refused), formatCounts(comments.refusedByCode)],
+  ];
+}
+
+function sentLines({ sent, acked }: CommentsDocument): Line[] {
+  if (sent === null) return [];
+  return [
+    ['comments sent', formatCount(sent), 'by viewers'],
+    ['comments acked', formatCount(acked), 'by the server, to those who sent them'],
   ];
 }
 
@@ -54,12 +63,12 @@ function serverLines(server: ServerDocument): Line[] {
 }
 
 function generatorLines({ generator }: RunDocument): Line[] {
-  const { busiestThreadCores, mainThreadCores, cpuMicrosecondsPerFrame, machineBusyCores, machineCores } = generator;
+  const { threadsCores, busiestThreadCores, mainThreadCores, machineBusyCores, machineCores } = generator;
   const parts =
-    `busiest thread ${formatMeasure(busiestThreadCores)}, ${formatMeasure(cpuMicrosecondsPerFrame)} µs a frame; ` +
-    `the bench's main thread ${formatMeasure(mainThreadCores)}`;
+    `load threads ${formatMeasure(threadsCores)}, the busiest ${formatMeasure(busiestThreadCores)}, main thread ` +
+    `${formatMeasure(mainThreadCores)}; ${formatMeasure(generator.cpuMicrosecondsPerFrame)} µs a frame`;
   return [
-    ['load generator', formatMeasure(generator.threadsCores), `cores: ${parts}`],
+    ['load generator', formatMeasure(generator.cpuCores), `cores: ${parts}`],
     [
       'machine',
       formatMeasure(machineBusyCores),

@@ -28,6 +28,9 @@ export function makeLoad(overrides: Partial<LoadFigures> = {}): LoadFigures {
     faults: [],
     closed: new Map(),
     failedConnects: 0,
+    incomplete: 0,
+    starved: 0,
+    silentFor: 100,
     sent: 0,
     acked: 0,
     refused: new Map(),
@@ -36,8 +39,8 @@ export function makeLoad(overrides: Partial<LoadFigures> = {}): LoadFigures {
     ack: histogramOf(),
     connect: histogramOf(5),
     caughtUp: histogramOf(),
-    cpu: 0.5,
-    busiest: 0.3,
+    cpu: 0.01,
+    busiest: 0.006,
     worstDelay: 12,
     ...overrides,
   };
@@ -47,6 +50,8 @@ export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
   const load = overrides.load ?? makeLoad();
   return {
     label: '1 server worker',
+    settings: SETTINGS,
+    shape: { sending: { kind: 'none' }, deaf: 0, churn: 0, serverArgs: [], others: 0, joins: false },
     serverWorkers: 1,
     serverIsLocal: true,
     serverDescription: 'its own, --workers 1 --interval 100',
@@ -58,7 +63,7 @@ export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
     load,
     sawAllFrames: true,
     connects: { count: 100, seconds: 0.05 },
-    feed: { posts: 20, accepted: 400, refused: new Map(), unposted: 0, worstLate: 3 },
+    feed: { posts: 20, sent: 400, accepted: 400, refused: new Map(), unposted: 0, worstLate: 3, meanWait: 0 },
     server: {
       seconds: 2,
       totalCores: 0.4,
@@ -74,13 +79,15 @@ export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
     },
     memory: { before: 80_000_000, after: 80_204_800, viewers: 100 },
     generator: {
-      threadsCores: 0.5,
-      busiestCores: 0.3,
+      totalCores: 0.02,
+      threadsCores: 0.01,
+      busiestCores: 0.006,
       worstDelay: 12,
-      mainCores: 0.08,
+      mainCores: 0.008,
       machineBusyCores: 1.5,
       machineCores: 4,
     },
+    warnings: [],
     notes: [],
     ...overrides,
   };

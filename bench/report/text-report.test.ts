@@ -42,9 +42,11 @@ describe('the report', () => {
        a delivered comment   20,000  ns of server CPU
        an accepted comment      500  µs of the main thread's CPU, all else that it did included
        a viewer                2.00  KB of server memory, 80.0 MB before and 80.2 MB with all
-       load generator         0.500  cores: busiest thread 0.300, 500 µs a frame; the bench's main thread 0.080
+       load generator         0.020  cores: load threads 0.010, the busiest 0.006, main thread 0.008; 20.0 µs a frame
        machine                 1.50  of 4 cores busy, whoever used them; load threads stood for 12.0 ms at most
 
+      note: post to receipt: 4 values are too few for 2.5 %, 97.5 %, 99 %, 99.9 %
+      note: first to last viewer: 2 values are too few for 2.5 %, 97.5 %, 99 %, 99.9 %
       note: only 2 whole seconds: their percentiles say little
       note: memory a viewer: with fewer than 2000 viewers it is mostly the growth of the server's heap
 

@@ -4,10 +4,11 @@ import { benchNow } from '../load/bench-clock.ts';
 import type { LoadFigures } from '../load/load-figures.ts';
 import type { GeneratorFigures } from './run-result.ts';
 
-/** Measures, from its making on, what the bench's main thread uses and how busy the machine is. */
+/** Measures, from its making on, what the bench uses and how busy the machine is. */
 export class GeneratorMeter {
   readonly #at = benchNow();
   readonly #own = threadCpuSeconds();
+  readonly #process = process.cpuUsage();
   readonly #machine = readMachine();
 
   /**
@@ -18,7 +19,9 @@ export class GeneratorMeter {
     const seconds = (benchNow() - this.#at) / 1_000;
     const { busy, total, cores } = readMachine();
     const passed = total - this.#machine.total;
+    const { user, system } = process.cpuUsage(this.#process);
     return {
+      totalCores: (user + system) / 1e6 / seconds,
       threadsCores: loads.reduce((sum, { cpu }) => sum + cpu, 0),
       busiestCores: Math.max(...loads.map(({ busiest }) => busiest)),
       worstDelay: Math.max(...loads.map(({ worstDelay }) => worstDelay)),

@@ -1,10 +1,8 @@
 import { Agent, type ClientRequest, request } from 'node:http';
 import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
 import { benchNow } from '../load/bench-clock.ts';
+import { type DuePost, FeedSchedule } from './feed-schedule.ts';
 import { addTo, readPostAnswer } from './post-answer.ts';
-
-/** Posts to one room lie at least this far apart, in ms: what is due in between goes along. */
-const LEAST_GAP_MS = 100;
 
 /** Posts that may wait for the store at once, and sockets for them and for those that do not wait. */
 export const MOST_WAITING = 256;
@@ -22,6 +20,8 @@ export interface FeedPlan {
   readonly rooms: readonly string[];
   /** Comments a second a room. */
   readonly rate: number;
+  /** ms between two posts to a room at least: what is due in between goes along. */
+  readonly gap: number;
   readonly comments: readonly RecordedComment[];
   /** Rooms, by their place, whose posts wait for the store: their comments' ids are told to `onPosted`. */
   readonly timed: ReadonlySet<number>;
@@ -29,7 +29,7 @@ export interface FeedPlan {
    * A comment was stored.
    * @param room its place in `rooms`
    * @param id under which it is pushed
-   * @param at `benchNow()` at which it was to be posted
+   * @param at `benchNow()` at which it was due
    */
   readonly onPosted: (room: number, id: string, at: number) => void;
 }
@@ -37,6 +37,8 @@ export interface FeedPlan {
 /** What a feed did since `begin`. */
 export interface FeedFigures {
   readonly posts: number;
+  /** Comments in those posts. */
+  readonly sent: number;
   readonly accepted: number;
   /** Refused comments by code; where a post failed altogether, by the system's code. */
   readonly refused: ReadonlyMap<string, number>;
@@ -44,21 +46,18 @@ export interface FeedFigures {
   readonly unposted: number;
   /** By how much the latest post missed its time, in ms. */
   readonly worstLate: number;
+  /** How long comments waited for their post on average, by the plan, in ms: it is in their latency. */
+  readonly meanWait: number;
 }
 
-/**
- * Posts real comments to every room at an even pace, whatever the answers do: a post a room every 100 ms, or as seldom
- * as a comment is due, the rooms one after the other.
- */
+/** Posts real comments to every room at the times of a {@link FeedSchedule}, whatever the answers do. */
 export class HttpFeed {
   readonly #plan: FeedPlan;
   readonly #texts: readonly string[];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
-  /** ms between two posts to a room. */
-  readonly #gap: number;
+  readonly #schedule: FeedSchedule;
   #timer: NodeJS.Timeout | undefined;
   #startedAt = 0;
-  #posts = 0;
   #nextText = 0;
   readonly #underWay = new Set<ClientRequest>();
   #figures = emptyFigures();
@@ -66,7 +65,7 @@ export class HttpFeed {
   constructor(plan: FeedPlan) {
     this.#plan = plan;
     this.#texts = plan.comments.map((comment) => JSON.stringify(comment));
-    this.#gap = Math.max(LEAST_GAP_MS, 1_000 / plan.rate);
+    this.#schedule = new FeedSchedule(plan.rooms.length, plan.rate, plan.gap);
   }
 
   start(): void {
@@ -80,7 +79,9 @@ export class HttpFeed {
   }
 
   read(): FeedFigures {
-    return { ...this.#figures, refused: new Map(this.#figures.refused) };
+    const { waited, ...figures } = this.#figures;
+    const meanWait = figures.sent === 0 ? 0 : waited / figures.sent;
+    return { ...figures, meanWait, refused: new Map(figures.refused) };
   }
 
   /** Ends the feed; answers that are under way are not waited for. Idempotent. */
@@ -91,35 +92,30 @@ export class HttpFeed {
     this.#agent.destroy();
   }
 
-  /** Post `n` goes to room `n % rooms` in its turn: all rooms once every gap, evenly apart. */
   #postDue(): void {
-    const step = this.#gap / this.#plan.rooms.length;
-    const now = benchNow();
-    for (;;) {
-      const at = this.#startedAt + this.#posts * step;
-      if (at > now) {
-        this.#timer = setTimeout(() => this.#postDue(), at - now);
-        return;
-      }
+    const now = benchNow() - this.#startedAt;
+    for (let at = this.#schedule.nextAt; at <= now; at = this.#schedule.nextAt) {
+      const post = this.#schedule.take();
+      if (post.due.length === 0) continue;
       this.#figures.worstLate = Math.max(this.#figures.worstLate, now - at);
-      this.#postTo(this.#posts % this.#plan.rooms.length, at);
-      this.#posts += 1;
+      this.#post(post);
     }
+    this.#timer = setTimeout(() => this.#postDue(), this.#schedule.nextAt - (benchNow() - this.#startedAt));
   }
 
-  #postTo(room: number, at: number): void {
-    const turn = Math.floor(this.#posts / this.#plan.rooms.length);
-    const perTurn = (this.#plan.rate * this.#gap) / 1_000;
-    const count = Math.floor((turn + 1) * perTurn + 1e-9) - Math.floor(turn * perTurn + 1e-9);
-    if (count === 0) return;
+  #post({ room, at, due }: DuePost): void {
+    const count = due.length;
     if (this.#underWay.size >= MOST_UNDER_WAY) {
       this.#figures.unposted += count;
       return;
     }
+    for (const time of due) this.#figures.waited += at - time;
     const isTimed = this.#plan.timed.has(room);
     const url = `${this.#plan.apiUrl}/rooms/${this.#plan.rooms[room]}/comments${isTimed ? '?wait=stored' : ''}`;
     this.#send(url, this.#take(count), count, (ids) => {
-      for (const id of ids) if (id !== null) this.#plan.onPosted(room, id, at);
+      ids.forEach((id, place) => {
+        if (id !== null) this.#plan.onPosted(room, id, this.#startedAt + (due[place] ?? at));
+      });
     });
   }
 
@@ -134,6 +130,7 @@ export class HttpFeed {
       isOver = true;
     };
     figures.posts += 1;
+    figures.sent += count;
     const posting = request(url, { method: 'POST', agent: this.#agent, headers, timeout: ANSWER_MS }, (answer) => {
       const parts: Buffer[] = [];
       answer.on('data', (part: Buffer) => parts.push(part));
@@ -164,5 +161,5 @@ export class HttpFeed {
 }
 
 function emptyFigures() {
-  return { posts: 0, accepted: 0, refused: new Map<string, number>(), unposted: 0, worstLate: 0 };
+  return { posts: 0, sent: 0, accepted: 0, refused: new Map<string, number>(), unposted: 0, worstLate: 0, waited: 0 };
 }

@@ -28,11 +28,14 @@ export const ingest: Scenario = {
   }),
   describe: ({ senders }) => [`${senders} senders keep ${WINDOW} comments each unanswered; --rate does not count here`],
   judge: ({ load }, { senders, interval }) => {
+    const refused = [...load.refused.values()].reduce((sum, count) => sum + count, 0);
+    const notes =
+      refused > 0 ? [`${refused} comments were refused; their senders waited as told and sent the next`] : [];
     const most = (senders * WINDOW * 1_000) / interval;
-    if (load.acked / load.seconds < NEAR * most) return [];
-    return [
-      `the senders were the limit, not the server: so many can send at most ${Math.round(most)} comments a second at an ` +
-        `interval of ${interval} ms`,
-    ];
+    if (load.acked / load.seconds < NEAR * most) return { notes };
+    const limit =
+      `the load generator's senders were the limit, not the server: so many can send at most ${Math.round(most)} ` +
+      `comments a second at an interval of ${interval} ms; ask for more --senders`;
+    return { warnings: [limit], notes };
   },
 };

@@ -32,7 +32,7 @@ export const joinStorm: Scenario = {
   shape: (settings) => ({ ...plain.shape(settings), others: 2 * SEATED, joins: true }),
   describe: ({ connections, duration }) => [
     `of ${2 * SEATED} seated viewers half are measured for ${duration} s before and half for ${duration} s from the ` +
-      'beginning of the storm; frames, comments, bytes and loss are of the latter',
+      'beginning of the storm; frames, comments and bytes are of the latter, loss is of them and of all who join',
     `${connections} viewers join with history=${HISTORY}`,
   ],
   measure: measureStorm,
@@ -62,7 +62,10 @@ async function measureStorm(target: ServerTarget, context: RunContext): Promise<
     checkFrames(before.load, target.viewerUrl, false);
     measured = shaken;
     const window = await watch.await(MeasuredWindow.open(target, shaken, feed));
-    const storm = await runStorm(target, context);
+    const joined = await openStorm(target, context);
+    loads.push(joined.load);
+    const storm = await runStorm(joined, context);
+    // Before anybody leaves: memory and CPU are those of a server that has them all.
     const during = await window.close([storm.figures]);
     checkAccepted(during);
     checkFrames(during.load, target.viewerUrl, storm.interrupted);
@@ -80,32 +83,35 @@ interface Storm {
   readonly interrupted: boolean;
 }
 
-/** Opens everybody at once, and stays for the rest of the duration. */
-async function runStorm(target: ServerTarget, context: RunContext): Promise<Storm> {
-  const { settings, shape, watch, comments } = context;
+/** Opens everybody at once. */
+async function openStorm(target: ServerTarget, context: RunContext): Promise<{ load: Load; startedAt: number }> {
+  const { settings, shape, comments } = context;
   const plan = planLoad(target.viewerUrl, settings, shape, comments);
   const paths = plan.paths.map((path) => `${path}?history=${HISTORY}`);
   const startedAt = performance.now();
-  const load = await openLoad({ ...plan, paths }, context, 'joining');
-  try {
-    await load.begin();
-    const rest = settings.duration * 1_000 - (performance.now() - startedAt);
-    // At least a second, so that who is up can also catch up.
-    const lasted = await watch.pause(Math.max(1_000, rest));
-    return { figures: await load.end(), connectSeconds: load.connectSeconds, interrupted: !lasted };
-  } finally {
-    load.onGone = undefined;
-    await load.stop();
-  }
+  const load = await openLoad({ ...plan, paths, atOnce: plan.connections }, context, 'joining');
+  return { load, startedAt };
+}
+
+/** Stays for the rest of the duration. */
+async function runStorm(
+  { load, startedAt }: { load: Load; startedAt: number },
+  { settings, watch }: RunContext,
+): Promise<Storm> {
+  await load.begin();
+  const rest = settings.duration * 1_000 - (performance.now() - startedAt);
+  // At least a second, so that who is up can also catch up.
+  const lasted = await watch.pause(Math.max(1_000, rest));
+  return { figures: await load.end(), connectSeconds: load.connectSeconds, interrupted: !lasted };
 }
 
 function makeResult(
   target: ServerTarget,
-  { label, settings }: RunContext,
+  { label, settings, shape }: RunContext,
   { before, during, storm }: { before: WindowFigures; during: WindowFigures; storm: Storm },
 ): RunResult {
   const { connections } = settings;
-  const { connect, caughtUp, faults } = storm.figures;
+  const { connect, caughtUp } = storm.figures;
   const timings: Timing[] = [
     { key: 'seatedBefore', title: 'post to receipt, seated, before', histogram: before.load.latency },
     { key: 'seatedDuring', title: 'post to receipt, seated, during', histogram: during.load.latency },
@@ -114,17 +120,20 @@ function makeResult(
     { key: 'caughtUp', title: 'connect to caught up', histogram: caughtUp },
   ];
   const notes = ['memory a viewer is that of one who has just joined, sending of the history included'];
+  const warnings: string[] = [];
   if (caughtUp.totalCount < connections) {
-    notes.push(`${connections - caughtUp.totalCount} of those who joined had not caught up at the end`);
+    warnings.push(`${connections - caughtUp.totalCount} of those who joined had not caught up at the end`);
   }
   return {
     label,
+    settings,
+    shape,
     serverWorkers: target.workers,
     serverIsLocal: target.isLocal,
     serverDescription: target.description,
     interrupted: storm.interrupted,
     timings,
-    load: { ...during.load, faults: [...during.load.faults, ...faults] },
+    load: addFailures(during.load, storm.figures),
     sawAllFrames: false,
     connects: { count: connections, seconds: storm.connectSeconds },
     feed: during.feed,
@@ -133,7 +142,26 @@ function makeResult(
       ? during.memory
       : { before: during.memory.from, after: during.memory.to, viewers: connections },
     generator: during.generator,
+    warnings,
     notes,
+  };
+}
+
+/** The figures of the seated, with what went wrong with those who joined. */
+function addFailures(seated: LoadFigures, joined: LoadFigures): LoadFigures {
+  const closed = new Map(seated.closed);
+  for (const [code, count] of joined.closed) closed.set(code, (closed.get(code) ?? 0) + count);
+  return {
+    ...seated,
+    closed,
+    faults: [...seated.faults, ...joined.faults],
+    lost: seated.lost + joined.lost,
+    skipped: seated.skipped + joined.skipped,
+    outOfOrder: seated.outOfOrder + joined.outOfOrder,
+    failedConnects: seated.failedConnects + joined.failedConnects,
+    incomplete: seated.incomplete + joined.incomplete,
+    starved: seated.starved + joined.starved,
+    silentFor: Math.max(seated.silentFor, joined.silentFor),
   };
 }
 

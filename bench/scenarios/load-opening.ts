@@ -1,5 +1,6 @@
 import { Load } from '../load/load.ts';
 import type { LoadPlan } from '../load/load-plan.ts';
+import { chooseGap } from './feed-schedule.ts';
 import { HttpFeed } from './http-feed.ts';
 import { nameRooms, pathOf } from './load-planner.ts';
 import type { RunContext } from './run-context.ts';
@@ -25,17 +26,20 @@ export async function openLoad(plan: LoadPlan, { watch, progress }: RunContext, 
 export function planFeed(
   target: ServerTarget,
   { settings, shape, comments }: RunContext,
-  { connections, sampleEvery }: LoadPlan,
+  plan: LoadPlan,
   tell: Load['posted'],
 ): HttpFeed | null {
   if (shape.sending.kind !== 'none' || target.apiUrl === null) return null;
   const rooms = nameRooms(settings.rooms);
+  const { rate } = settings;
+  const gap = chooseGap(settings);
   return new HttpFeed({
     apiUrl: target.apiUrl,
     rooms,
-    rate: settings.rate,
+    rate,
+    gap,
     comments,
-    timed: chooseTimedRooms({ ...settings, connections }, sampleEvery),
+    timed: chooseTimedRooms(plan, { interval: settings.interval, gap, rate }),
     onPosted: (room, id, at) => tell(pathOf(rooms[room] ?? ''), id, at),
   });
 }

@@ -36,6 +36,6 @@ export function planLoad(
     comments: comments.map(({ text, mode, color, size }) => ({ text, mode, color, size })),
     deaf: shape.deaf,
     churn: shape.churn,
-    sampleEvery: chooseSampleStep(connections, rooms),
+    sampleEvery: chooseSampleStep(connections),
   };
 }

@@ -32,6 +32,8 @@ export async function measureRun(target: ServerTarget, context: RunContext): Pro
     checkFrames(found.load, target.viewerUrl, !lasted);
     return {
       label: context.label,
+      settings,
+      shape,
       serverWorkers: target.workers,
       serverIsLocal: target.isLocal,
       serverDescription: target.description,
@@ -44,6 +46,7 @@ export async function measureRun(target: ServerTarget, context: RunContext): Pro
       server: found.server,
       memory: growthOf(found, baseline, settings.connections),
       generator: found.generator,
+      warnings: [],
       notes: [],
     };
   } finally {

@@ -1,7 +1,9 @@
 import type { Histogram } from 'hdr-histogram-js';
 import type { LoadFigures } from '../load/load-figures.ts';
 import type { FeedFigures } from './http-feed.ts';
+import type { RunSettings } from './run-settings.ts';
 import type { ServerFigures } from './server-figures.ts';
+import type { Shape } from './shape.ts';
 
 /** In place of figures that could not be had: why. */
 export interface Unknown {
@@ -33,6 +35,8 @@ export interface MemoryFigures {
 
 /** What generating the load cost, and how busy the machine was. CPU in cores. */
 export interface GeneratorFigures {
+  /** The whole process of the bench: all of its threads, V8's and libuv's too. */
+  readonly totalCores: number;
   /** All load threads together. */
   readonly threadsCores: number;
   readonly busiestCores: number;
@@ -49,6 +53,9 @@ export interface GeneratorFigures {
 export interface RunResult {
   /** What tells it from the other runs of a comparison. */
   readonly label: string;
+  /** What was asked for. */
+  readonly settings: RunSettings;
+  readonly shape: Shape;
   /** Worker threads of the own server; null for a server that ran already. */
   readonly serverWorkers: number | null;
   /** Whether the server ran on this machine. */
@@ -68,6 +75,8 @@ export interface RunResult {
   readonly server: ServerFigures | Unknown;
   readonly memory: MemoryFigures | Unknown;
   readonly generator: GeneratorFigures;
+  /** What was wrong, or limits what the figures say, a sentence each. */
+  readonly warnings: readonly string[];
   /** What a reader of the figures must know, a sentence each. */
   readonly notes: readonly string[];
 }

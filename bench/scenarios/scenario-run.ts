@@ -55,7 +55,8 @@ async function runOnce(
     if (target.pid !== null) requireConnections(countConnections(settings), "the bench's own server", target.pid);
     const context = { label, settings, shape, comments, watch, progress };
     const run = await (scenario.measure ?? measureRun)(target, context);
-    return { ...run, notes: [...run.notes, ...scenario.judge(run, settings)] };
+    const { warnings = [], notes = [] } = scenario.judge(run, settings);
+    return { ...run, warnings: [...run.warnings, ...warnings], notes: [...run.notes, ...notes] };
   } finally {
     await target.stop();
   }

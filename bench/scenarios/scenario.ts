@@ -5,6 +5,13 @@ import type { GivenSettings, RunSettings } from './run-settings.ts';
 import type { ServerTarget } from './server-target.ts';
 import type { Shape } from './shape.ts';
 
+/** Sentences on a result. */
+interface Remarks {
+  /** What was wrong, or limits what the figures say. */
+  readonly warnings?: readonly string[];
+  readonly notes?: readonly string[];
+}
+
 /** A named way to load a server. */
 export interface Scenario {
   readonly name: string;
@@ -17,8 +24,8 @@ export interface Scenario {
   shape(settings: RunSettings): Shape;
   /** What a reader must know of how it was run, a sentence each. */
   describe(settings: RunSettings): readonly string[];
-  /** What a reader must know of a result, a sentence each. */
-  judge(run: RunResult, settings: RunSettings): readonly string[];
+  /** What must be said of a result. */
+  judge(run: RunResult, settings: RunSettings): Remarks;
   /** Runs it against one server in a way of its own. */
   readonly measure?: (target: ServerTarget, run: RunContext) => Promise<RunResult>;
 }
@@ -29,7 +36,7 @@ export const plain: Omit<Scenario, 'name' | 'summary'> = {
   check: () => undefined,
   shape: (settings) => ({ sending: paceOf(settings), deaf: 0, churn: 0, serverArgs: [], others: 0, joins: false }),
   describe: () => [],
-  judge: () => [],
+  judge: () => ({}),
 };
 
 /** Senders share what `--rate` says of all rooms. */

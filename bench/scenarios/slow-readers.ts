@@ -12,7 +12,7 @@ const SLOW_CLOSE_MS = 2_000;
 export const slowReaders: Scenario = {
   ...plain,
   name: 'slow-readers',
-  summary: '1 % of the viewers read nothing; what they cost the others',
+  summary: '1 % of the viewers read nothing; what the others see meanwhile',
   preset: () => ({ connections: 200, rate: 5_000, interval: 100, codec: 'json', duration: 15 }),
   shape: (settings) => ({
     ...plain.shape(settings),
@@ -25,14 +25,13 @@ export const slowReaders: Scenario = {
     `${countDeaf(connections)} of the ${connections} viewers read nothing; latency, frames and loss are those of the others`,
   ],
   judge: ({ server }, { connections }) => {
-    if ('unknown' in server) return [];
+    if ('unknown' in server) return {};
     const { dropped, skipped, slowCloses } = server;
     const counts = `messages dropped for slow viewers ${dropped}, "skipped" sent ${skipped}, closed for being slow ${slowCloses}`;
-    if (slowCloses > 0) return [counts];
+    if (slowCloses > 0) return { notes: [counts] };
     const deaf = countDeaf(connections);
-    return [
-      `${counts}: the kernel still took all for the ${deaf} who read nothing; it wants more --rate or --duration`,
-    ];
+    const notYet = `the kernel still took all for the ${deaf} who read nothing; it wants more --rate or --duration`;
+    return { notes: [`${counts}: ${notYet}`] };
   },
 };
 
