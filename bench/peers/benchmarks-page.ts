@@ -37,7 +37,7 @@ function describeMethod({ turns, seconds, warmup, warmUpMs }: Parameters<typeof 
     'less. Absolute figures differ from machine to machine; read the ratios.',
     '',
     `Before it is measured, everybody has its viewers for ${warmup} s. JavaScript has ${warmUpMs / 1_000} s more to be`,
-    'compiled in: volley with posts to rooms that nobody watches, the others with their viewers. Memory a viewer is not compared: a',
+    'compiled in: volley with posts to rooms with one viewer each, the others with all their viewers. Memory a viewer is not compared: a',
     'process that is compiled while its viewers are there grows by both, and only volley is compiled before them. The',
     "comments are the real ones of bench/comments.xml, without users; go-article makes its own. Volley's CPU includes",
     'taking the comments over HTTP, merging, storing and encoding them; the others find their frames ready.',

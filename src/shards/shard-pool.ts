@@ -48,6 +48,9 @@ interface Shard {
   ended: Promise<void>;
 }
 
+/** Room for what a shard makes and soon drops, in MB; a flood of comments cost it the same with 8 as with 48. */
+const YOUNG_MB = 8;
+
 export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly #pool: Piscina<ShardTask, void>;
@@ -64,6 +67,8 @@ export class ShardPool {
       atomics: 'disabled',
       recordTiming: false,
       workerHistogram: false,
+      // A crowd that joins is mostly garbage: V8's own bound would let a shard keep up to 48 MB of room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
     this.#shards = Array.from({ length: options.shards }, () => ({
       link: undefined,
