@@ -10,13 +10,11 @@ export interface LoadSecond {
   readonly bytes: number;
 }
 
-/** What a load measured between `begin` and `end`. Times in histograms are in µs. */
-export interface LoadFigures {
-  readonly seconds: number;
+/** What connections counted between `begin` and `end`. */
+export interface LoadCounts {
   readonly frames: number;
   readonly comments: number;
   readonly bytes: number;
-  readonly perSecond: readonly LoadSecond[];
   /** Frames that a viewer should have had by the prev of a later one. */
   readonly lost: number;
   /** `skipped` messages. */
@@ -33,6 +31,12 @@ export interface LoadFigures {
   readonly acked: number;
   /** Refused comments by code. */
   readonly refused: ReadonlyMap<string, number>;
+}
+
+/** What a load measured between `begin` and `end`. Times in histograms are in µs. */
+export interface LoadFigures extends LoadCounts {
+  readonly seconds: number;
+  readonly perSecond: readonly LoadSecond[];
   /** From when a comment was to be sent until a sampled viewer has read the frame that holds it. */
   readonly latency: Histogram;
   /**
@@ -62,9 +66,12 @@ export interface LoadFigures {
   /** CPU of the load threads together, in cores, from `begin` to `end`. */
   readonly cpu: number;
   /** CPU of the load threads together, in cores, from the first `connect` of the load until all connections were up. */
-  readonly connectCpu?: number;
+  readonly connectCpu: number;
   /** CPU of the busiest load thread, in cores: near 1 it was the limit. */
   readonly busiest: number;
   /** The longest that a load thread's loop stood, in ms. */
   readonly worstDelay: number;
 }
+
+/** A thread that uses so much of a core has no more to give. */
+export const BUSY_THREAD = 0.9;

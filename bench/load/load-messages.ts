@@ -1,4 +1,5 @@
 /** What the coordinator and the load threads say to each other, and the memory that they share. */
+import type { LoadCounts } from './load-figures.ts';
 import type { LoadPlan } from './load-plan.ts';
 import type { Target } from './target.ts';
 
@@ -60,20 +61,7 @@ export interface LoadReport {
 }
 
 /** What a thread counted between begin and end. */
-export interface ThreadTotals {
-  readonly frames: number;
-  readonly comments: number;
-  readonly bytes: number;
-  readonly lost: number;
-  readonly skipped: number;
-  readonly outOfOrder: number;
-  readonly faults: readonly string[];
-  /** Since the connections were up. */
-  readonly closed: ReadonlyMap<number, number>;
-  readonly failedConnects: number;
-  readonly sent: number;
-  readonly acked: number;
-  readonly refused: ReadonlyMap<string, number>;
+export interface ThreadTotals extends LoadCounts {
   /** benchNow() of the last frame, or the last coming up, before the end; 0 for none. */
   readonly heardAt: number;
   /** Seconds of this thread's CPU. */

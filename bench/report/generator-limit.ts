@@ -1,3 +1,4 @@
+import { BUSY_THREAD } from '../load/load-figures.ts';
 import { formatMeasure } from './number-text.ts';
 
 /** What tells whether the load generator, and not the server, was the limit. CPU in cores. */
@@ -25,9 +26,6 @@ export interface LimitSigns {
   /** Whether the server runs on this machine. */
   readonly isLocal: boolean;
 }
-
-/** A thread that uses so much of a core has no more to give. */
-const BUSY_THREAD = 0.9;
 
 /** The share of all cores from which on threads wait for one another. */
 const BUSY_MACHINE = 0.95;

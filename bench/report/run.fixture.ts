@@ -30,6 +30,7 @@ export function makeLoad(overrides: Partial<LoadFigures> = {}): LoadFigures {
     failedConnects: 0,
     incomplete: 0,
     starved: 0,
+    connectCpu: 0.5,
     silentFor: 100,
     sent: 0,
     acked: 0,

@@ -1,6 +1,6 @@
 import { BenchError } from '../bench-error.ts';
 import type { Load } from '../load/load.ts';
-import type { LoadFigures } from '../load/load-figures.ts';
+import { BUSY_THREAD, type LoadFigures } from '../load/load-figures.ts';
 import { callApi } from './api-call.ts';
 import { checkAccepted, checkFrames } from './failure-check.ts';
 import { openLoad, planFeed } from './load-opening.ts';
@@ -121,6 +121,10 @@ function makeResult(
   ];
   const notes = ['memory a viewer is that of one who has just joined, sending of the history included'];
   const warnings: string[] = [];
+  const busy = storm.figures.connectCpu / settings.workers;
+  const opening = `while everybody joined, each load thread used ${busy.toFixed(2)} of a core`;
+  if (busy < BUSY_THREAD) notes.push(opening);
+  else warnings.push(`${opening}: the load generator, not the server, was the limit of the storm`);
   if (caughtUp.totalCount < connections) {
     warnings.push(`${connections - caughtUp.totalCount} of those who joined had not caught up at the end`);
   }

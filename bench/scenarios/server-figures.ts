@@ -1,7 +1,7 @@
-import type { ServerReading } from './server-reading.ts';
+import type { ServerCounts, ServerReading } from './server-reading.ts';
 
 /** What a server used and counted between two readings. */
-export interface ServerFigures {
+export interface ServerFigures extends ServerCounts {
   readonly seconds: number;
   /** The whole process. */
   readonly totalCores: number;
@@ -10,15 +10,6 @@ export interface ServerFigures {
   readonly shardCores: readonly number[];
   /** The process less main and shards: threads of V8 and libuv. */
   readonly otherCores: number;
-  /** Comments accepted, by HTTP and by socket. */
-  readonly accepted: number;
-  readonly refused: ReadonlyMap<string, number>;
-  /** Messages dropped for slow viewers. */
-  readonly dropped: number;
-  /** `skipped` messages. */
-  readonly skipped: number;
-  readonly slowCloses: number;
-  readonly shardRestarts: number;
 }
 
 /** The difference of two readings of the same server. */

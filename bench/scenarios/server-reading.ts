@@ -4,17 +4,8 @@ import { readMemory } from '../process-stats.ts';
 import { callApi } from './api-call.ts';
 import { MetricsPage } from './metrics-page.ts';
 
-/** What a server has counted and used since its start. CPU in seconds. */
-export interface ServerReading {
-  /** `benchNow()` of the reading. */
-  readonly at: number;
-  /** The whole process. */
-  readonly processCpu: number;
-  readonly mainCpu: number;
-  /** By shard. A shard tells it once a second. */
-  readonly shardCpu: readonly number[];
-  /** Resident bytes. */
-  readonly memory: number;
+/** What a server counts. */
+export interface ServerCounts {
   /** Comments accepted, by HTTP and by socket. */
   readonly accepted: number;
   readonly refused: ReadonlyMap<string, number>;
@@ -24,6 +15,19 @@ export interface ServerReading {
   readonly skipped: number;
   readonly slowCloses: number;
   readonly shardRestarts: number;
+}
+
+/** What a server has counted and used since its start. CPU in seconds. */
+export interface ServerReading extends ServerCounts {
+  /** `benchNow()` of the reading. */
+  readonly at: number;
+  /** The whole process. */
+  readonly processCpu: number;
+  readonly mainCpu: number;
+  /** By shard. A shard tells it once a second. */
+  readonly shardCpu: readonly number[];
+  /** Resident bytes. */
+  readonly memory: number;
 }
 
 /**
