@@ -167,7 +167,8 @@ export class LoadCrew implements ConnectionOwner {
     const { plan } = this.#task;
     const { seat } = connection;
     const room = this.#rooms[seat.room] as Room;
-    if (plan.protocol === 'opaque') return new OpaqueViewer(connection, room, plan, this.#tally, this.#samples);
+    const isCounted = plan.protocol === 'opaque' || (plan.counted === true && !seat.sampled);
+    if (isCounted) return new OpaqueViewer(connection, room, plan, this.#tally, this.#samples);
     if (!seat.sends || this.#comments === undefined) return new VolleyViewer(connection, room, null, this.#volley);
     const sender = new Sender(connection, this.#comments, this.#scratch, seat.index);
     this.#sending.add(sender);

@@ -100,6 +100,21 @@ describe.each(SUBPROTOCOLS)('on %s', (subprotocol) => {
   });
 });
 
+describe('a load that counts what viewers get who are not sampled', () => {
+  const subprotocol = 'volley.v1.msgpack';
+
+  it('has the figures of a server whose frames say nothing, and the losses of the sampled viewer', async () => {
+    const figures = await measure({ subprotocol, counted: true, sampleEvery: 1_000 }, (server) => {
+      for (let seq = 1; seq <= 9; seq += 1) {
+        server.send(makeFrame(subprotocol, seq, seq - 1), (viewer) => !(viewer === 0 && seq === 4));
+      }
+    });
+    // The sampled viewer is the first, and takes no part in the spread.
+    expect(figures).toMatchObject({ frames: 89, lost: 1, outOfOrder: 0, faults: [], starved: 0, incomplete: 0 });
+    expect(figures.spread.totalCount).toBe(9);
+  });
+});
+
 describe('the end of a load', () => {
   const subprotocol = 'volley.v1.msgpack';
 

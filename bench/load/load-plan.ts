@@ -12,6 +12,11 @@ export interface LoadPlan {
    * `opaqueFrames` counts as a frame, and the k-th frames of all viewers count as one push (one load thread only).
    */
   readonly protocol: 'volley' | 'opaque';
+  /**
+   * On volley: viewers that are not sampled count their frames as those of an opaque server do, at the same cost, so
+   * that servers can be held against each other. Losses are then seen by the sampled ones only.
+   */
+  readonly counted?: boolean;
   /** Which messages count as frames where they are opaque, 'binary' when left out: Socket.IO pushes text. */
   readonly opaqueFrames?: 'binary' | 'text';
   /** Text messages that an opaque connection sends once it is upgraded, for servers that want a word first. */

@@ -14,7 +14,10 @@ export interface Seat {
   readonly sampled: boolean;
   /** Leaves and comes back. */
   readonly churns: boolean;
-  /** Reads and stays, so that it counts where all viewers of a room must have had a frame. */
+  /**
+   * Reads, stays, and is of the same kind as the others, so that it counts where all viewers of a room must have had a
+   * frame.
+   */
   readonly steady: boolean;
 }
 
@@ -51,7 +54,7 @@ export class Seats {
 
   /** Seat `index`, from 0 to below `plan.connections`. */
   at(index: number): Seat {
-    const { paths, connections, senders, deaf: deafCount, churn, sampleEvery } = this.#plan;
+    const { paths, connections, senders, deaf: deafCount, churn, sampleEvery, counted } = this.#plan;
     const path = index % paths.length;
     const lot = (index * GOLDEN) % 1;
     const sends = index < senders;
@@ -66,7 +69,7 @@ export class Seats {
       deaf,
       sampled,
       churns,
-      steady: !deaf && !churns,
+      steady: !deaf && !churns && !(counted === true && sampled),
     };
   }
 

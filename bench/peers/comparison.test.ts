@@ -70,7 +70,7 @@ describe('the remarks', () => {
       ['ws', [turnOf({ delivered: 0.1, loadCpu: 0.97 }), turnOf({ delivered: 0.14 })]],
     ]);
     expect(findRemarks({ ...SMALL, turns })).toEqual([
-      "volley's viewers missed 7 frames in all turns together.",
+      "volley's sampled viewers missed 7 frames in all turns together.",
       'ws delivered only 12 % of what was to be pushed.',
       'The load generator spent up to 0.97 of a core on ws, and may have been the limit of how much was delivered.',
     ]);

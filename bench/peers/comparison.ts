@@ -64,7 +64,7 @@ export function findRemarks({ turns, viewers, peerCase }: CaseResult): string[] 
     if (delivered < WHOLE) {
       remarks.push(`${contender} delivered only ${formatShare(delivered)} of what was to be pushed.`);
     }
-    if (lost > 0) remarks.push(`${contender}'s viewers missed ${lost} frames in all turns together.`);
+    if (lost > 0) remarks.push(`${contender}'s sampled viewers missed ${lost} frames in all turns together.`);
     if (busiest > BUSY) {
       remarks.push(
         `The load generator spent up to ${busiest.toFixed(2)} of a core on ${contender}, ` +
