@@ -3,7 +3,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { readVersion } from '../../src/cli/version.ts';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { CODECS } from '../../src/frames/codec.ts';
-import type { GivenSettings, RunSettings } from '../scenarios/run-settings.ts';
+import { type GivenSettings, type RunSettings, SERVER_STORES } from '../scenarios/run-settings.ts';
 import { findScenario, SCENARIOS } from '../scenarios/scenario-list.ts';
 import { addressOf, numberWithin, wholesWithin, wholeWithin } from './option-values.ts';
 
@@ -35,6 +35,8 @@ const DEFAULTS: Omit<RunSettings, 'scenario'> = {
   url: null,
   apiUrl: null,
   serverWorkers: [1],
+  serverStore: 'memory',
+  behind: 0,
   interval: 1_000,
   comments: compiledFile('../bench/comments.xml'),
 };
@@ -78,6 +80,7 @@ function findFault(settings: RunSettings, given: GivenSettings): string | undefi
   const { connections, senders, rooms, url, apiUrl, scenario } = settings;
   if (url === null && apiUrl !== null) return '--api-url wants --url: without it the server is one of the own';
   if (url !== null && given.serverWorkers !== undefined) return '--server-workers is for the own server, not for --url';
+  if (url !== null && given.serverStore !== undefined) return '--server-store is for the own server, not for --url';
   if (senders > connections) return `--senders ${senders} cannot be more than --connections ${connections}`;
   if (senders > 0 && senders < rooms) {
     return `--senders ${senders} must be 0 or at least --rooms ${rooms}: nobody would send in the other rooms`;
@@ -85,6 +88,7 @@ function findFault(settings: RunSettings, given: GivenSettings): string | undefi
   if (url !== null && apiUrl === null && senders === 0) {
     return '--url without --api-url wants --senders 1 or more: nothing could be posted over HTTP';
   }
+  if (given.behind !== undefined && scenario !== 'join-storm') return '--behind is for --scenario join-storm';
   const unfit = findScenario(scenario).check(settings);
   return unfit === undefined ? undefined : `--scenario ${scenario}: ${unfit}`;
 }
@@ -126,6 +130,17 @@ function describeCommand(): Command {
       '--server-workers <N>',
       'worker threads of the server that is started; several (1,2,4, or given again) are compared (default: 1)',
       wholesWithin(1, 256, 'threads'),
+    )
+    .addOption(
+      new Option(
+        '--server-store <NAME>',
+        'where it keeps batches; lmdb: in a directory that is removed afterwards (default: memory)',
+      ).choices(SERVER_STORES),
+    )
+    .option(
+      '--behind <S>',
+      'join-storm: viewers resume after missing so many seconds of pushes, which are pushed first (default: 0, history)',
+      numberWithin(0, 3_600, 's'),
     )
     .option('--interval <MS>', 'its time between two pushes of a room (default: 1000)', wholeWithin(10, 60_000, 'ms'))
     .option('--comments <FILE>', 'Bilibili XML recording to take the comments from (default: bench/comments.xml)')

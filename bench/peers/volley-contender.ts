@@ -22,7 +22,7 @@ export const VOLLEY: Contender = {
   prepare: async () => ({ version: `volley ${readVersion()}` }),
   start: async ({ peerCase, pushes, warmUpMs }) => {
     const { comments, every, subprotocol } = peerCase;
-    const args = ['--port', '0', '--api-port', '0', '--workers', '1', '--interval', String(every)];
+    const args = ['--port', '0', '--api-port', '0', '--workers', '1', '--store', 'memory', '--interval', String(every)];
     const server = new ChildServer('volley', process.execPath, [
       compiledFile('bench/scenarios/tethered-server.js'),
       ...args,

@@ -50,6 +50,10 @@ export interface SettingsDocument {
   readonly apiUrl: string | null;
   /** What the own server is told; a running one is not asked for its own. */
   readonly intervalMs: number;
+  /** Of the own server; a running one is not asked for its own. */
+  readonly serverStore: 'memory' | 'lmdb' | null;
+  /** What those who join in a storm have missed; 0: they ask for history. */
+  readonly behindSeconds: number;
   readonly commentsFile: string;
 }
 

@@ -41,6 +41,8 @@ export function describeResult(
       url: settings.url,
       apiUrl: settings.apiUrl,
       intervalMs: settings.interval,
+      serverStore: settings.url === null ? settings.serverStore : null,
+      behindSeconds: settings.behind,
       commentsFile: settings.comments,
     },
     notes: result.notes,

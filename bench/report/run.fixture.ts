@@ -107,6 +107,8 @@ export const SETTINGS: RunSettings = {
   url: null,
   apiUrl: null,
   serverWorkers: [1],
+  serverStore: 'memory',
+  behind: 0,
   interval: 100,
   comments: '/bench/comments.xml',
 };

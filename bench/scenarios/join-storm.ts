@@ -24,16 +24,17 @@ export const joinStorm: Scenario = {
   ...plain,
   name: 'join-storm',
   summary: `all viewers join at the same moment with history=${HISTORY}, while ${SEATED} seated ones watch`,
-  check: ({ senders, url, apiUrl }) => {
+  check: ({ senders, url, apiUrl, rate, interval, behind }) => {
+    if (behind > 0 && rate * interval < 1_000) return '--behind wants a comment in every --interval';
     if (senders > 0) return 'its comments are posted over HTTP, so it cannot have --senders';
     if (url !== null && apiUrl === null) return 'it posts a history first, so it wants --api-url';
     return undefined;
   },
   shape: (settings) => ({ ...plain.shape(settings), others: 2 * SEATED, joins: true }),
-  describe: ({ connections, duration }) => [
+  describe: ({ connections, duration, behind }) => [
     `of ${2 * SEATED} seated viewers half are measured for ${duration} s before and half for ${duration} s from the ` +
       'beginning of the storm; frames, comments and bytes are of the latter, loss is of them and of all who join',
-    `${connections} viewers join with history=${HISTORY}`,
+    `${connections} viewers join ${behind > 0 ? `with what they missed in ${behind} s` : `with history=${HISTORY}`}`,
   ],
   measure: measureStorm,
 };
@@ -51,8 +52,10 @@ async function measureStorm(target: ServerTarget, context: RunContext): Promise<
     for (const phase of ['seating', 'seating others']) loads.push(await openLoad(plan, context, phase));
     const [calm, shaken] = loads as [Load, Load];
     feed?.start();
-    progress.wait('warming up', settings.warmup);
-    if (!(await watch.pause(settings.warmup * 1_000))) throw new Interrupted();
+    // What those who come back have missed must have been pushed by then.
+    const early = Math.max(settings.warmup, settings.behind - settings.duration);
+    progress.wait('warming up', early);
+    if (!(await watch.pause(early * 1_000))) throw new Interrupted();
     measured = calm;
     const calmWindow = await watch.await(MeasuredWindow.open(target, calm, feed));
     progress.wait('before the storm', settings.duration);
@@ -87,10 +90,21 @@ interface Storm {
 async function openStorm(target: ServerTarget, context: RunContext): Promise<{ load: Load; startedAt: number }> {
   const { settings, shape, comments } = context;
   const plan = planLoad(target.viewerUrl, settings, shape, comments);
-  const paths = plan.paths.map((path) => `${path}?history=${HISTORY}`);
+  const paths = await Promise.all(plan.paths.map((path) => findStart(target, path, context)));
   const startedAt = performance.now();
   const load = await openLoad({ ...plan, paths, atOnce: plan.connections }, context, 'joining');
   return { load, startedAt };
+}
+
+/** The path of a room with where those who join begin. */
+async function findStart({ apiUrl }: ServerTarget, path: string, { settings, watch }: RunContext): Promise<string> {
+  const { behind, interval } = settings;
+  if (behind === 0) return `${path}?history=${HISTORY}`;
+  const { status, text } = await watch.await(callApi(`${apiUrl}${path}`));
+  if (status !== 200) throw new BenchError(`the server answered ${status} when it was asked for the seq of ${path}`);
+  const { seq } = JSON.parse(text) as { seq: number };
+  // The room fires once an interval.
+  return `${path}?since=${Math.max(0, seq - Math.round((behind * 1_000) / interval))}`;
 }
 
 /** Stays for the rest of the duration. */

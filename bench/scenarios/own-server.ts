@@ -1,7 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { BenchError } from '../bench-error.ts';
+import type { ServerStore } from './run-settings.ts';
 import type { ServerTarget } from './server-target.ts';
 
 const READY_MS = 30_000;
@@ -24,12 +28,16 @@ export class OwnServer implements ServerTarget {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   readonly #killNow = (): void => void this.#child.kill('SIGKILL');
+  /** Of its store. */
+  readonly #folder: string | undefined;
   #stderr = '';
   #lastError = '';
   #stopping = false;
 
-  private constructor(workers: number, args: readonly string[]) {
-    const flags = ['--workers', String(workers), ...args];
+  private constructor(workers: number, store: ServerStore, args: readonly string[]) {
+    this.#folder = store === 'lmdb' ? mkdtempSync(join(tmpdir(), 'volley-bench-')) : undefined;
+    const place = this.#folder === undefined ? 'memory' : `lmdb:${this.#folder}`;
+    const flags = ['--workers', String(workers), '--store', place, ...args];
     const settings = Object.keys(process.env).filter((name) => name.startsWith('VOLLEY_'));
     this.workers = workers;
     this.description = `its own, ${flags.join(' ')}${settings.map((name) => `, ${name}=${process.env[name]}`).join('')}`;
@@ -66,11 +74,11 @@ export class OwnServer implements ServerTarget {
 
   /**
    * Starts a server and waits until it takes viewers.
-   * @param args flags of the server beside `--workers`
+   * @param args flags of the server beside `--workers` and `--store`
    * @throws BenchError when it ends first, or is not ready in time; it is gone then
    */
-  static async start(workers: number, args: readonly string[]): Promise<OwnServer> {
-    const server = new OwnServer(workers, args);
+  static async start(workers: number, store: ServerStore, args: readonly string[]): Promise<OwnServer> {
+    const server = new OwnServer(workers, store, args);
     const failure = await server.#becomeReady();
     if (failure === undefined) return server;
     await server.stop();
@@ -84,6 +92,7 @@ export class OwnServer implements ServerTarget {
     const timer = setTimeout(this.#killNow, STOP_MS);
     await this.#ended;
     clearTimeout(timer);
+    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Gives the reason when it does not become ready. */

@@ -1,5 +1,9 @@
 import type { CodecName } from '../../src/frames/codec.ts';
 
+export const SERVER_STORES = ['memory', 'lmdb'] as const;
+
+export type ServerStore = (typeof SERVER_STORES)[number];
+
 /** What one call of the bench is to do: the options, with the scenario's presets where none was given. */
 export interface RunSettings {
   readonly scenario: string;
@@ -23,6 +27,10 @@ export interface RunSettings {
   readonly apiUrl: string | null;
   /** Worker counts of the own server: one run each. */
   readonly serverWorkers: readonly number[];
+  /** Where the own server keeps batches: `lmdb` in a directory that is removed afterwards. */
+  readonly serverStore: ServerStore;
+  /** Seconds of pushes that those who join in a storm have missed; 0: they are new and ask for history. */
+  readonly behind: number;
   /** ms between two pushes of a room: what the own server is told, and what a running one is taken to have. */
   readonly interval: number;
   /** Path of the XML file that the comments come from. */

@@ -67,12 +67,12 @@ function countConnections(settings: RunSettings): number {
 }
 
 function findTarget(
-  { url, apiUrl, interval }: RunSettings,
+  { url, apiUrl, interval, serverStore }: RunSettings,
   workers: number | null,
   args: readonly string[],
 ): Promise<ServerTarget> {
   if (workers === null) return RunningServer.find(url ?? '', apiUrl);
-  return OwnServer.start(workers, ['--interval', String(interval), ...args]);
+  return OwnServer.start(workers, serverStore, ['--interval', String(interval), ...args]);
 }
 
 function describeInput(settings: RunSettings, { leftOut }: CommentFile): string[] {
