@@ -1,7 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { WebSocket } from 'ws';
+import type { BatchMessage } from '../src/frames/batch-message.ts';
 import { CODECS, SUBPROTOCOLS } from '../src/frames/codec.ts';
-import type { BatchMessage } from '../src/frames/codec-json.ts';
 import { decodeMsgpackFrame } from '../src/frames/codec-msgpack.ts';
 
 /** A batch that some viewers of its room have heard and others have not yet. */

@@ -1,8 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 import { WebSocket } from 'ws';
 import type { Comment } from './comment.ts';
+import type { BatchMessage } from './frames/batch-message.ts';
 import { CODECS, type CodecName, SUBPROTOCOLS } from './frames/codec.ts';
-import type { BatchMessage } from './frames/codec-json.ts';
 import { decodeMsgpackFrame } from './frames/codec-msgpack.ts';
 
 /** Any message of the server, a batch decoded whatever the codec. */

@@ -1,7 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { BOUNDS, type Comment, MODES } from '../../src/comment.ts';
+import type { BatchMessage } from '../../src/frames/batch-message.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../../src/frames/codec.ts';
-import type { BatchMessage } from '../../src/frames/codec-json.ts';
 import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
 import type { FrameIdentity } from './known-frames.ts';
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
+import type { BatchMessage } from '../../src/frames/batch-message.ts';
 import { type Codec, JSON_CODEC, MSGPACK_CODEC } from '../../src/frames/codec.ts';
-import type { BatchMessage } from '../../src/frames/codec-json.ts';
 import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
 import type { MicroBenchmark, MicroGroup } from './micro-benchmark.ts';
 import { RingEnd, RoomsRig } from './rooms-rig.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
+import { blankComment, decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
 
 const AT = 1_764_000_000_000;
 const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };
@@ -160,5 +160,46 @@ describe('encoded bytes', () => {
     encodeBatch(Array.from({ length: 1_000 }, () => ({ ...draft, text: '长'.repeat(200) })));
     const { bytes } = encodeBatch([{ ...draft, text: 'short' }]);
     expect(bytes.buffer.byteLength).toBe(bytes.length);
+  });
+});
+
+describe('a comment that is recalled', () => {
+  const { bytes } = encodeBatch([FULL, PLAIN, { ...FULL, text: 'last' }]);
+  const batch = { seq: 42, prev: 41, bytes };
+
+  it('leaves its place, and the others as they were', () => {
+    const before = decode(bytes).comments;
+    const blank = blankComment(batch, 0) as Uint8Array;
+    expect(decode(blank)).toEqual({ at: decode(bytes).at, comments: before.slice(1) });
+    const twice = blankComment({ ...batch, bytes: blank }, 2) as Uint8Array;
+    expect(decode(twice).comments).toEqual([before[1]]);
+  });
+
+  it('leaves nothing of itself in the bytes', () => {
+    const blank = hex(blankComment({ ...batch, bytes: encodeBatch([FULL]).bytes }, 0) as Uint8Array);
+    expect(blank).toBe('9a 01 cb4279ab697e889000 91a0 91a0 91a0 c40100 c403ffffff c40119 c0 91a0'.replaceAll(' ', ''));
+  });
+
+  it('does not touch the bytes that were given, which others share', () => {
+    const before = hex(bytes);
+    for (const place of [0, 1, 2]) blankComment(batch, place);
+    expect(hex(bytes)).toBe(before);
+  });
+
+  it('is not there twice, nor where the batch has no such place', () => {
+    const blank = blankComment(batch, 1) as Uint8Array;
+    expect(blankComment({ ...batch, bytes: blank }, 1)).toBeNull();
+    for (const place of [3, -1, 0.5, Number.NaN]) expect(blankComment(batch, place)).toBeNull();
+  });
+
+  it('keeps columns that this version does not know', () => {
+    const later = fromHex('9b 01 cb4279ab697e800000 c0 c0 92 a161 a162 c0 c0 c0 c0 c0 a5 6c61746572');
+    expect(hex(blankComment({ ...batch, bytes: later }, 0) as Uint8Array)).toBe(
+      '9b 01 cb4279ab697e800000 c0 c0 92 a0 a162 c0 c0 c0 c0 c0 a5 6c61746572'.replaceAll(' ', ''),
+    );
+  });
+
+  it('is a fault where the bytes are no batch', () => {
+    expect(() => blankComment({ ...batch, bytes: fromHex('92 01 02') }, 0)).toThrow(CORRUPT);
   });
 });

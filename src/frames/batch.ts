@@ -1,26 +1,10 @@
 /**
- * A batch in bytes: what is stored is what is pushed and what is replayed.
- *
- * One msgpack array of columns; a column in which every comment has the default is nil:
- *
- *   0 version   1
- *   1 at        Unix ms of the first comment's arrival
- *   2 users     nil | [str …]
- *   3 names     nil | [str …]
- *   4 texts     [str …]                      its length is the number of comments
- *   5 modes     nil | bin, 1 byte each       place in MODES, default 0
- *   6 colours   nil | bin, 3 bytes each      big-endian RGB, default ff ff ff
- *   7 sizes     nil | bin, 1 byte each       px, default 25
- *   8 offsets   nil | bin, 2 bytes each | [int …]   ms after `at`; big-endian; the array when one is over 65,535
- *   9 extras    nil | [str …]
- *
- * Readers ignore columns that they do not know and take absent ones for nil. docs/protocol.md has a test vector.
+ * A batch in bytes: what is stored is what is pushed and what is replayed. batch-columns.ts has the layout.
  */
 import { Packr, Unpackr } from 'msgpackr';
 import { VolleyError } from '../codes.ts';
-import { type Comment, DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft, MODES } from '../comment.ts';
-
-const BATCH_VERSION = 1;
+import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
+import { BATCH_VERSION, type Columns, type DecodedBatch, decodeColumns } from './batch-columns.ts';
 
 /** A draft with its arrival, Unix ms. */
 export interface TimedDraft extends Draft {
@@ -107,10 +91,23 @@ function encodeOffsets(comments: readonly TimedDraft[], at: number, farthest: nu
   return offsets;
 }
 
-/** A batch's comments as rows, with their ids; each comment's `at` is ms after the batch's. */
-export interface DecodedBatch {
-  readonly at: number;
-  readonly comments: Comment[];
+/**
+ * The bytes of `batch` without its comment at `place`: every column has its default there, the text is ''. Columns that
+ * this code does not know are kept as they are. Null when there is no such comment or it was recalled before.
+ * @throws VolleyError BATCH_CORRUPT
+ */
+export function blankComment(batch: NumberedBatch, place: number): Uint8Array | null {
+  const unpacked = unpackColumns(batch);
+  decodeColumns(unpacked, batch.seq);
+  // msgpackr gives binary columns as views on the batch's bytes, which others share.
+  const columns = (unpacked as unknown[]).map((column) => (column instanceof Uint8Array ? column.slice() : column));
+  const [, , users, names, texts, modes, colours, sizes, , extras] = columns as unknown as Columns;
+  if (!texts[place]) return null;
+  for (const column of [users, names, texts, extras]) if (column) column[place] = '';
+  if (modes) modes[place] = DEFAULT_MODE;
+  colours?.fill(0xff, place * 3, place * 3 + 3);
+  if (sizes) sizes[place] = DEFAULT_SIZE;
+  return new Uint8Array(packr.pack(columns));
 }
 
 /**
@@ -118,67 +115,13 @@ export interface DecodedBatch {
  * @throws VolleyError BATCH_CORRUPT when they are not a batch of a version that this code reads
  */
 export function decodeBatch(batch: NumberedBatch): DecodedBatch {
-  let columns: unknown;
+  return decodeColumns(unpackColumns(batch), batch.seq);
+}
+
+function unpackColumns({ bytes, seq }: NumberedBatch): unknown {
   try {
-    columns = unpackr.unpack(batch.bytes);
+    return unpackr.unpack(bytes);
   } catch (cause) {
-    throw new VolleyError('BATCH_CORRUPT', `batch ${batch.seq} is not msgpack`, { cause });
+    throw new VolleyError('BATCH_CORRUPT', `batch ${seq} is not msgpack`, { cause });
   }
-  return decodeColumns(columns, batch.seq);
-}
-
-/** The same, from columns that were unpacked already as a part of a frame. */
-export function decodeColumns(columns: unknown, seq: number): DecodedBatch {
-  if (!Array.isArray(columns) || columns[0] !== BATCH_VERSION) {
-    throw new VolleyError('BATCH_CORRUPT', `batch ${seq} is not of format version ${BATCH_VERSION}`);
-  }
-  const [, at, users, names, texts, modes, colours, sizes, offsets, extras] = columns as Columns;
-  if (!Number.isSafeInteger(at) || !Array.isArray(texts)) {
-    throw new VolleyError('BATCH_CORRUPT', `batch ${seq} has no time or no texts`);
-  }
-  const strings = [texts, users ?? [], names ?? [], extras ?? []];
-  if (!strings.every(isStrings) || (Array.isArray(offsets) && !offsets.every(Number.isSafeInteger))) {
-    throw new VolleyError('BATCH_CORRUPT', `batch ${seq} has a column of the wrong type`);
-  }
-  const comments: Comment[] = new Array(texts.length);
-  for (let i = 0; i < texts.length; i += 1) {
-    const comment: Comment = {
-      id: `${seq}.${i}`,
-      user: users?.[i] ?? '',
-      name: names?.[i] ?? '',
-      text: texts[i] ?? '',
-      mode: MODES[modes?.[i] ?? DEFAULT_MODE] ?? 'scroll',
-      color: colours ? readBytes(colours, i, 3) : DEFAULT_COLOR,
-      size: sizes?.[i] ?? DEFAULT_SIZE,
-      at: offsets ? (Array.isArray(offsets) ? (offsets[i] ?? 0) : readBytes(offsets, i, 2)) : 0,
-    };
-    const extra = extras?.[i];
-    if (extra) comment.extra = extra;
-    comments[i] = comment;
-  }
-  return { at, comments };
-}
-
-type Columns = [
-  version: number,
-  at: number,
-  users: string[] | null | undefined,
-  names: string[] | null | undefined,
-  texts: string[],
-  modes: Uint8Array | null | undefined,
-  colours: Uint8Array | null | undefined,
-  sizes: Uint8Array | null | undefined,
-  offsets: Uint8Array | number[] | null | undefined,
-  extras: string[] | null | undefined,
-];
-
-function isStrings(column: unknown): boolean {
-  return Array.isArray(column) && column.every((value) => typeof value === 'string');
-}
-
-/** The big-endian number in the `width` bytes of row `i`. */
-function readBytes(column: Uint8Array, i: number, width: number): number {
-  let value = 0;
-  for (let k = i * width; k < (i + 1) * width; k += 1) value = value * 256 + (column[k] ?? 0);
-  return value;
 }

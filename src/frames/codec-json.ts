@@ -1,20 +1,8 @@
 import type { Comment } from '../comment.ts';
 import { decodeBatch, type NumberedBatch } from './batch.ts';
+import { appendBatch, type BatchMessage } from './batch-message.ts';
 
 const encoder = new TextEncoder();
-
-/** A `batch` message of protocol v1, as JSON. */
-export interface BatchMessage {
-  type: 'batch';
-  /** The last batch's seq. */
-  seq: number;
-  /** The seq before the first batch. */
-  prev: number;
-  /** Arrival of the first comment, Unix ms; every comment's `at` is ms after it. */
-  at: number;
-  viewers: number;
-  comments: Comment[];
-}
 
 /** Puts whole batches, in order and at least one, into one message. */
 export function joinBatches(batches: readonly NumberedBatch[], viewers: number): BatchMessage {
@@ -23,27 +11,6 @@ export function joinBatches(batches: readonly NumberedBatch[], viewers: number):
     appendBatch(message, batch, decodeBatch(batch), i === 0);
   }
   return message;
-}
-
-/** Adds one decoded batch to a message, its times made relative to the message's first batch. */
-export function appendBatch(
-  message: BatchMessage,
-  batch: { seq: number; prev: number },
-  decoded: { at: number; comments: Comment[] },
-  first: boolean,
-): void {
-  if (first) {
-    message.prev = batch.prev;
-    message.at = decoded.at;
-    message.comments = decoded.comments;
-  } else {
-    const later = decoded.at - message.at;
-    for (const comment of decoded.comments) {
-      comment.at = Math.max(0, comment.at + later);
-      message.comments.push(comment);
-    }
-  }
-  message.seq = batch.seq;
 }
 
 /** The JSON frame of whole batches: a `batch` message as UTF-8, byte for byte what `JSON.stringify` makes of it. */

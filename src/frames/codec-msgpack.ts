@@ -11,10 +11,8 @@
  */
 import { Unpackr } from 'msgpackr';
 import { VolleyError } from '../codes.ts';
-import { decodeColumns, type NumberedBatch } from './batch.ts';
-import { appendBatch, type BatchMessage } from './codec-json.ts';
-
-const FRAME_VERSION = 1;
+import type { NumberedBatch } from './batch.ts';
+import { type BatchMessage, FRAME_VERSION, readFrame } from './batch-message.ts';
 
 /** Most bytes that an integer or an array header takes. */
 const WIDEST = 9;
@@ -90,16 +88,5 @@ export function decodeMsgpackFrame(frame: Uint8Array): BatchMessage {
   } catch (cause) {
     throw new VolleyError('BATCH_CORRUPT', 'the frame is not msgpack', { cause });
   }
-  if (!Array.isArray(parts) || parts[0] !== FRAME_VERSION || typeof parts[1] !== 'number') {
-    throw new VolleyError('BATCH_CORRUPT', `not a frame of format version ${FRAME_VERSION}`);
-  }
-  const message: BatchMessage = { type: 'batch', seq: 0, prev: 0, at: 0, viewers: parts[1], comments: [] };
-  for (const [i, part] of parts.slice(2).entries()) {
-    if (!Array.isArray(part) || typeof part[0] !== 'number' || typeof part[1] !== 'number') {
-      throw new VolleyError('BATCH_CORRUPT', 'the frame holds a batch without seq and prev');
-    }
-    const [seq, prev, columns] = part as [number, number, unknown];
-    appendBatch(message, { seq, prev }, decodeColumns(columns, seq), i === 0);
-  }
-  return message;
+  return readFrame(parts);
 }
