@@ -27,6 +27,28 @@ describe('a Bilibili XML recording', () => {
     expect(leftOut.size).toBe(0);
   });
 
+  it('has names and extras where volley or BililiveRecorder wrote them', () => {
+    const xml = recordingOf(
+      [
+        '<d p="0.001,1,25,0,0,0,50%25%2c1%2C%41,1" user="a &quot;b&quot;" extra="gift%3A1%0A">x</d>',
+        '<d p="0.002,1,25,0,0,0,,2" user="" extra="">x</d>',
+        '<d p="0.003,1,25,0,0,0,u,3" extra="100%">x</d>',
+      ].join(''),
+    );
+    expect(
+      parseRecording(xml).moments.map(({ at, comment }) => [at, comment.user, comment.name, comment.extra]),
+    ).toEqual([
+      [1, '50%,1,%41', 'a "b"', 'gift:1\n'],
+      [2, '', undefined, undefined],
+      [3, 'u', undefined, '100%'],
+    ]);
+  });
+
+  it('has times in whole milliseconds', () => {
+    const xml = recordingOf('<d p="15.399999618530273,1,25,0,0,0,u,1">x</d><d p="1.001,1,25,0,0,0,u,1">x</d>');
+    expect(parseRecording(xml).moments.map(({ at }) => at)).toEqual([1_001, 15_400]);
+  });
+
   it('is sorted by time, and comments of the same time keep their order', () => {
     const xml = recordingOf(
       ['20,1,25,0,0,0,u,1|late', '3.5,1,25,0,0,0,u,2|first', '3.5,1,25,0,0,0,u,3|second', '0,1,25,0,0,0,u,4|start']

@@ -1,6 +1,7 @@
 /**
  * Bilibili's recording of a video's or stream's comments:
- * `<i><d p="seconds,mode,size,color,unixSeconds,pool,midHash,id">text</d>…</i>`.
+ * `<i><d p="seconds,mode,size,color,unixSeconds,pool,midHash,id" user="name">text</d>…</i>`. What volley exports is
+ * one too, in which `%` and `,` of midHash are percent-encoded, and the attribute `extra` is as a whole.
  */
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import type { Mode } from '../src/comment.ts';
@@ -11,8 +12,12 @@ export interface RecordedComment {
   readonly mode: Mode;
   readonly color: number;
   readonly size: number;
-  /** The hash that Bilibili gives in place of a user's id. */
+  /** The hash that Bilibili gives in place of a user's id, or what volley knows the user by. */
   readonly user: string;
+  /** From the attribute `user`, where BililiveRecorder and volley write the name shown. */
+  readonly name?: string;
+  /** From the attribute `extra`, which volley writes. */
+  readonly extra?: string;
 }
 
 /** A comment and when it comes, in ms after the start of the recording. */
@@ -74,7 +79,8 @@ export function parseRecording(xml: string): Recording {
 /** The comment in one `<d>`, or the reason for leaving it out. */
 function readElement(element: unknown): RecordedMoment | string {
   const text = member(element, TEXT);
-  const p = member(member(element, ATTRIBUTES), 'p');
+  const attributes = member(element, ATTRIBUTES);
+  const p = member(attributes, 'p');
   if (typeof text !== 'string' || typeof p !== 'string' || hasElements(element)) return 'malformed';
   const fields = p.split(',');
   if (fields.length < LEAST_FIELDS) return 'malformed';
@@ -83,7 +89,31 @@ function readElement(element: unknown): RecordedMoment | string {
   if (!sound) return 'malformed';
   const mode = MODE_OF.get(number);
   if (mode === undefined) return `mode ${number}`;
-  return { at: seconds * 1_000, comment: { text, mode, color, size, user: fields[LEAST_FIELDS - 1] ?? '' } };
+  const user = (fields[LEAST_FIELDS - 1] ?? '').replace(/%(?:25|2C)/gi, decodeURIComponent);
+  const name = member(attributes, 'user');
+  const extra = member(attributes, 'extra');
+  return {
+    at: Math.round(seconds * 1_000),
+    comment: {
+      text,
+      mode,
+      color,
+      size,
+      user,
+      ...(typeof name === 'string' && name !== '' ? { name } : {}),
+      ...(typeof extra === 'string' && extra !== '' ? { extra: decodeExtra(extra) } : {}),
+    },
+  };
+}
+
+/** What is not percent-encoded UTF-8 was not written by volley, and stays as it is. */
+function decodeExtra(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return text;
+    throw error;
+  }
 }
 
 /** `Number`, but NaN for an empty field. */

@@ -187,11 +187,12 @@ class Shard {
   };
 
   #answer(answer: JoinAnswer): void {
-    const { welcome, frame, reached, live } = answer;
+    const { welcome, frame, recall, reached, live } = answer;
     for (const viewer of this.#outbox.answered(answer.id)) {
       viewer.cork(() => {
         if (welcome !== null) viewer.welcome(welcome);
         if (frame !== null) viewer.sendFrame(frame);
+        if (recall !== null) viewer.sendText(recall);
         if (live) viewer.subscribe();
       });
       if (live || viewer.closed) continue;

@@ -3,8 +3,8 @@ import { FakeClock } from '../clock.fixture.ts';
 import { Tally } from '../metrics/tally.ts';
 import { Room } from '../rooms/room.ts';
 import { encodeBatch } from './batch.ts';
+import type { BatchMessage } from './batch-message.ts';
 import type { Codec } from './codec.ts';
-import type { BatchMessage } from './codec-json.ts';
 import { decodeMsgpackFrame } from './codec-msgpack.ts';
 import { BINARY, createRing, RingReader, RingWriter } from './frame-ring.ts';
 import { Pusher } from './pusher.ts';
@@ -49,17 +49,17 @@ export class PusherBench {
   /** Pushes batch `seq` with one comment. */
   push(room: Room, seq: number, text = 'gj'): void {
     const draft = { text, mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: this.clock.unix() };
-    this.pusher.push(room, [{ room: room.name, seq, prev: seq - 1, ...encodeBatch([draft]) }]);
+    this.pusher.push(room, [{ room: room.name, seq, prev: seq - 1, ...encodeBatch([draft]) }], []);
   }
 
-  /** Reads what the last wake-up named: `codec:room type seq`, binary frames in brackets. */
+  /** Reads what the last wake-up named: `codec:room type seq`, for a recall its ids, binary frames in brackets. */
   read(): string[] {
     const seen: string[] = [];
     this.#reader.read(this.wakes.at(-1) ?? 0, (topicBytes, frame, flags) => {
       const topic = Buffer.from(topicBytes).toString();
       const bytes = Uint8Array.from(frame);
       const message = flags === BINARY ? unpack(topic, bytes) : JSON.parse(Buffer.from(bytes).toString());
-      const line = `${topic} ${message.type} ${message.seq}`;
+      const line = `${topic} ${message.type} ${message.seq ?? message.ids.join()}`;
       seen.push(flags === BINARY ? `[${line}]` : line);
     });
     return seen;

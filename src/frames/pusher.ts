@@ -12,6 +12,7 @@ import type { StoredBatch } from '../store/store.ts';
 import { ALL_CODECS, type Codec, isBinary } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';
 import { BINARY, entrySize, type RingEntry, type RingWriter } from './frame-ring.ts';
+import { recallMessage } from './recall-message.ts';
 
 /**
  * The most bytes of payload that uWebSockets.js sends from its 16 KB cork buffer. A larger published message is
@@ -22,7 +23,10 @@ export const LARGE_FRAME = 16_370;
 interface Push {
   readonly room: Room;
   readonly seq: number;
-  readonly maker: FrameMaker;
+  /** Null when there is no batch in it. */
+  readonly maker: FrameMaker | null;
+  /** The message that recalls comments, where there is one: the same bytes on every codec. */
+  readonly recall: Uint8Array | null;
   /** Codecs whose frame was reported as too large, a bit each. */
   oversized: number;
 }
@@ -57,12 +61,13 @@ export class Pusher implements PushSink {
     };
   }
 
-  push(room: Room, batches: readonly StoredBatch[]): void {
-    const maker = new FrameMaker(batches, room.viewers, this.#count);
-    const push: Push = { room, seq: batches.at(-1)?.seq ?? room.seq, maker, oversized: 0 };
+  push(room: Room, batches: readonly StoredBatch[], recalled: readonly string[]): void {
+    const maker = batches.length > 0 ? new FrameMaker(batches, room.viewers, this.#count) : null;
+    const recall = recalled.length > 0 ? encoder.encode(recallMessage(recalled)) : null;
+    const push: Push = { room, seq: batches.at(-1)?.seq ?? room.seq, maker, recall, oversized: 0 };
     let making: Promise<void> | undefined;
     for (const codec of ALL_CODECS) {
-      if (room.viewersByCodec[codec] > 0) making = maker.make(codec) ?? making;
+      if (room.viewersByCodec[codec] > 0) making = maker?.make(codec) ?? making;
     }
     if (making === undefined) {
       this.#add(push);
@@ -115,7 +120,7 @@ export class Pusher implements PushSink {
   flush(): void {
     const { ring, tally, wake, committed } = this.#options;
     const ready = this.#ready;
-    const before = tally.pushes + tally.presences;
+    const before = tally.pushes + tally.presences + tally.recalls;
     let done = 0;
     while (done < ready.length && this.#write(ready[done] as Push)) done += 1;
     // A room that pushes needs no presence, and one written after its batch would name the seq before it.
@@ -126,21 +131,23 @@ export class Pusher implements PushSink {
       this.#retry();
     }
     this.#ready = ready.slice(done);
-    if (tally.pushes + tally.presences > before) wake(ring.publish());
+    if (tally.pushes + tally.presences + tally.recalls > before) wake(ring.publish());
     for (const push of ready.slice(0, done)) committed(push.room, push.seq);
   }
 
   /** Writes a push for the codecs that are in use now, which may be others than when its frames were made. */
   #write(push: Push): boolean {
     const { ring, tally } = this.#options;
+    const recalls = push.recall === null ? [] : controlEntries(push.room, push.recall);
     const entries: RingEntry[] = [];
-    let size = 0;
+    let size = recalls.reduce((sum, { topic, frame }) => sum + entrySize(topic.length, frame.length), 0);
     let bytes = 0;
     let large = 0;
     for (const codec of ALL_CODECS) {
       if (push.room.viewersByCodec[codec] === 0) continue;
-      const frame = push.maker.frame(codec);
+      const frame = push.maker?.frame(codec);
       const topic = push.room.topic(codec);
+      if (frame === undefined) continue;
       size += entrySize(topic.length, frame.length);
       if (size > ring.capacity / 2) {
         size -= entrySize(topic.length, frame.length);
@@ -155,8 +162,10 @@ export class Pusher implements PushSink {
       bytes += frame.length;
       if (frame.length > LARGE_FRAME) large += 1;
     }
-    if (!ring.write(entries)) return false;
+    // After the batches: what is recalled may be in one of them.
+    if (!ring.write([...entries, ...recalls])) return false;
     tally.pushes += entries.length;
+    tally.recalls += recalls.length;
     tally.ringBytes += bytes;
     tally.largeFrames += large;
     return true;
@@ -166,15 +175,20 @@ export class Pusher implements PushSink {
   #writePresences(): void {
     const { ring, tally } = this.#options;
     for (const room of this.#presences) {
-      const frame = presenceFrame(room);
-      const entries: RingEntry[] = [];
-      for (const codec of ALL_CODECS) {
-        if (room.viewersByCodec[codec] > 0) entries.push({ topic: room.topic(codec), frame, flags: 0 });
-      }
+      const entries = controlEntries(room, presenceFrame(room));
       if (entries.length > 0 && ring.write(entries)) tally.presences += entries.length;
     }
     this.#presences.clear();
   }
+}
+
+/** A control message, for the viewers of each codec: text on all of them. */
+function controlEntries(room: Room, frame: Uint8Array): RingEntry[] {
+  const entries: RingEntry[] = [];
+  for (const codec of ALL_CODECS) {
+    if (room.viewersByCodec[codec] > 0) entries.push({ topic: room.topic(codec), frame, flags: 0 });
+  }
+  return entries;
 }
 
 const encoder = new TextEncoder();

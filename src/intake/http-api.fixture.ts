@@ -17,6 +17,7 @@ export interface HttpRig<S extends Store> extends RoomsRig<S> {
   /** Sends a body as JSON, or as it is. */
   post(path: string, payload?: Payload, headers?: Record<string, string>): Promise<LightMyRequestResponse>;
   get(path: string): Promise<LightMyRequestResponse>;
+  remove(path: string): Promise<LightMyRequestResponse>;
   /** Moves the clock until the answer is there. */
   answered(reply: Promise<LightMyRequestResponse>): Promise<LightMyRequestResponse>;
 }
@@ -48,6 +49,9 @@ export async function createApi<S extends Store>(
     },
     async get(path) {
       return app.inject({ method: 'GET', url: path });
+    },
+    async remove(path) {
+      return app.inject({ method: 'DELETE', url: path });
     },
     async answered(reply) {
       let open = true;

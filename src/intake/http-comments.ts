@@ -54,7 +54,11 @@ function readComments({ params, query, body }: PostRequest): readonly unknown[] 
   return comments.length > MOST_COMMENTS ? 'TOO_MANY' : comments;
 }
 
-function takeIn(
+/**
+ * Offers each of `comments` to the room, whose name is valid, and tells `posting` what became of it; with `stored`, also
+ * what the store said later. Refusals are counted.
+ */
+export function takeIn(
   room: string,
   comments: readonly unknown[],
   posting: Posting,
@@ -76,7 +80,7 @@ function takeIn(
 }
 
 /** One request's comments: what was accepted, refused and, where the request waits, stored. */
-class Posting implements Origin {
+export class Posting implements Origin {
   accepted = 0;
   readonly ids: (string | null)[];
   readonly #refusals = new Map<number, Refusal>();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { settle } from '../clock.fixture.ts';
-import { ALL_CODECS, JSON_CODEC, MSGPACK_CODEC } from '../frames/codec.ts';
+import { ALL_CODECS, JSON_CODEC } from '../frames/codec.ts';
 import { batchOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
@@ -255,20 +255,47 @@ describe('viewers at the same point', () => {
     expect(store.reads).toHaveLength(2);
   });
 
-  it('do not share with other codecs, points or rooms, nor across a commit', async () => {
+  it('share the reading, not the frame, with other codecs', async () => {
+    const { ask, store, tally } = await createDesk(createStore(1, 2, 3));
+    for (const codec of ALL_CODECS) {
+      for (let i = 0; i < 5; i += 1) ask({ kind: 'since', seq: 1 }, { codec });
+    }
+    await settle();
+    expect(store.reads).toEqual([{ room: 'a', after: 1, upTo: 3 }]);
+    expect(tally.backfillFrames).toBe(3);
+  });
+
+  it('do not share with other points or rooms, nor across a commit', async () => {
     const rig = await createDesk(createStore(1, 2, 3));
     rig.ask({ kind: 'since', seq: 1 });
-    rig.ask({ kind: 'since', seq: 1 }, { codec: MSGPACK_CODEC });
     rig.ask({ kind: 'since', seq: 2 });
     rig.ask({ kind: 'next', seq: 1 });
     rig.ask({ kind: 'history', comments: 1 }, { room: 'b' });
     await settle();
-    expect(rig.store.reads).toHaveLength(5);
+    expect(rig.store.reads).toHaveLength(4);
     rig.store.deliver(rig.store.put('a', batchOf('4.0'), 4));
     await rig.clock.advance(9);
     rig.rooms.committed(rig.rooms.join('a', 0, 0, 0), 4);
     const late = rig.ask({ kind: 'since', seq: 1 });
     await settle();
     expect(late.answer).toMatchObject({ reached: 4 });
+  });
+});
+
+describe('recalls that a viewer could have missed', () => {
+  it('are told to those who were away or are given what is older, when they become live', async () => {
+    const rig = await createDesk(createStore(1, 2, 3), { stepBytes: 10 });
+    rig.ask({ kind: 'now' });
+    rig.rooms.recalled('a', '1.0');
+    await rig.clock.advance(10);
+    const told = JSON.stringify({ type: 'recall', ids: ['1.0'] });
+    expect(rig.ask({ kind: 'since', seq: 3 }).answer).toMatchObject({ live: true, recall: told });
+    const steps = await rig.climb({ kind: 'since', seq: 0 });
+    expect(steps.map(({ live, recall }) => [live, recall])).toEqual([
+      [false, null],
+      [false, null],
+      [true, told],
+    ]);
+    expect(rig.ask({ kind: 'now' }).answer).toMatchObject({ live: true, recall: null });
   });
 });

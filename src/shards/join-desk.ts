@@ -8,6 +8,7 @@ import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Codec } from '../frames/codec.ts';
 import { JSON_CODEC } from '../frames/codec.ts';
 import { FrameMaker } from '../frames/frame-maker.ts';
+import { recallMessage } from '../frames/recall-message.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
@@ -29,6 +30,12 @@ export interface JoinDeskOptions {
   readonly stepBytes: number;
 }
 
+/** What the store has for those at a point, whatever their codec. */
+interface Reading {
+  readonly upTo: number;
+  readonly batches: readonly StoredBatch[];
+}
+
 /** One step of a backfill: shared by all viewers at the same point. */
 interface Step {
   readonly frame: Uint8Array | null;
@@ -39,8 +46,10 @@ interface Step {
 
 export class JoinDesk {
   readonly #options: JoinDeskOptions;
-  /** Steps read in this slot, by point and boundary. */
+  /** Steps made in this slot, by room, boundary, point and codec. */
   readonly #steps = new Map<string, Promise<Step>>();
+  /** What they were made of, by the same without the codec. */
+  readonly #readings = new Map<string, Promise<Reading>>();
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
@@ -62,13 +71,22 @@ export class JoinDesk {
       return null;
     }
     if (from.kind === 'now' || (from.kind === 'since' && from.seq === room.seq)) {
-      return { id, welcome: this.#welcome(room), frame: null, reached: room.seq, live: true };
+      const recall = from.kind === 'now' ? null : this.#recall(room);
+      return { id, welcome: this.#welcome(room), frame: null, recall, reached: room.seq, live: true };
     }
     this.#step(room, codec, from).then((step) => {
       const welcome = from.kind === 'next' ? null : this.#welcome(room, step);
-      later({ id, welcome, frame: step.frame, reached: step.reached, live: step.reached >= room.seq });
+      const live = step.reached >= room.seq;
+      const recall = live ? this.#recall(room) : null;
+      later({ id, welcome, frame: step.frame, recall, reached: step.reached, live });
     });
     return null;
+  }
+
+  /** What becomes live now is not told of recalls before, some of which may be of comments that it has. */
+  #recall(room: Room): string | null {
+    const ids = room.recalls.take(this.#options.clock.now());
+    return ids.length === 0 ? null : recallMessage(ids);
   }
 
   #welcome(room: Room, step?: Step): string {
@@ -79,16 +97,23 @@ export class JoinDesk {
     return JSON.stringify({ ...welcome, ...reset, ...gap });
   }
 
-  /** The step from a point to the boundary as it is now, read once a slot however many ask. */
+  /** The step from a point to the boundary as it is now: read once a slot and encoded once a codec, however many ask. */
   #step(room: Room, codec: Codec, from: JoinPoint): Promise<Step> {
-    const key = `${room.name} ${room.seq} ${codec} ${JSON.stringify(from)}`;
-    let step = this.#steps.get(key);
-    if (step === undefined) {
-      if (this.#steps.size === 0) this.#options.clock.after(SLOT_MS, () => this.#steps.clear());
-      step = this.#read(room, codec, from).catch((error: unknown) => this.#giveUp(room, from, error));
-      this.#steps.set(key, step);
-    }
-    return step;
+    if (this.#steps.size === 0) this.#options.clock.after(SLOT_MS, () => this.#forget());
+    const point = `${room.name} ${room.seq} ${JSON.stringify(from)}`;
+    return share(this.#steps, `${codec} ${point}`, async () => {
+      try {
+        const reading = await share(this.#readings, point, () => this.#read(room, from));
+        return this.#make(reading, codec, from, room.viewers);
+      } catch (error) {
+        return this.#giveUp(room, from, error);
+      }
+    });
+  }
+
+  #forget(): void {
+    this.#steps.clear();
+    this.#readings.clear();
   }
 
   /** What cannot be read is a gap to whoever asked for it, not a fault of the server. */
@@ -98,14 +123,19 @@ export class JoinDesk {
     return { frame: null, reached: room.seq, reset: from.kind === 'since' && from.seq > room.seq, gap };
   }
 
-  async #read(room: Room, codec: Codec, from: JoinPoint): Promise<Step> {
+  async #read(room: Room, from: JoinPoint): Promise<Reading> {
     const { store, stepBytes } = this.#options;
     const upTo = room.seq;
-    const reset = from.kind === 'since' && from.seq > upTo;
     const after = await this.#startOf(room.name, upTo, from);
-    // A JSON frame is two to four times the size of the batches in it; reading less spares encoding too much.
-    const batches = await store.read(room.name, after, upTo, codec === JSON_CODEC ? stepBytes / 2 : stepBytes);
-    const { frame, taken } = this.#encode(batches, codec, room.viewers);
+    return { upTo, batches: await store.read(room.name, after, upTo, stepBytes) };
+  }
+
+  #make({ upTo, batches }: Reading, codec: Codec, from: JoinPoint, viewers: number): Step {
+    const { stepBytes } = this.#options;
+    const reset = from.kind === 'since' && from.seq > upTo;
+    // A JSON frame is two to four times the size of the batches in it; trying fewer spares encoding too much.
+    const some = codec === JSON_CODEC ? takeWithin(batches, stepBytes / 2) : batches;
+    const { frame, taken } = this.#encode(some, codec, viewers);
     const reached = taken.at(-1)?.seq ?? upTo;
     const before = taken[0]?.prev ?? upTo;
     const gap = from.kind === 'since' && !reset && before > from.seq ? { from: from.seq + 1, to: before } : null;
@@ -118,8 +148,7 @@ export class JoinDesk {
     if (from.kind === 'now') return upTo;
     if (from.kind === 'next') return from.seq;
     if (from.kind === 'history') return store.seqBefore(room, upTo, Math.min(from.comments, maxBackfill));
-    const oldest = await store.seqBefore(room, upTo, maxBackfill);
-    return from.seq > upTo ? oldest : Math.max(from.seq, oldest);
+    return store.seqBefore(room, upTo, maxBackfill, from.seq > upTo ? 0 : from.seq);
   }
 
   /** One frame of as many batches as fit into a step. */
@@ -139,4 +168,24 @@ export class JoinDesk {
     }
     return { frame: null, taken };
   }
+}
+
+/** What `map` holds under `key`; made, and kept, where it holds nothing. */
+function share<T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  let shared = map.get(key);
+  if (shared === undefined) {
+    shared = make();
+    map.set(key, shared);
+  }
+  return shared;
+}
+
+/** The first of `batches`, at least one, and as many more as stay within `maxBytes`. */
+function takeWithin(batches: readonly StoredBatch[], maxBytes: number): readonly StoredBatch[] {
+  let bytes = 0;
+  const end = batches.findIndex((batch, i) => {
+    bytes += batch.bytes.length;
+    return i > 0 && bytes > maxBytes;
+  });
+  return end === -1 ? batches : batches.slice(0, end);
 }

@@ -89,6 +89,8 @@ export interface JoinAnswer {
   readonly welcome: string | null;
   /** One step of the backfill. */
   readonly frame: Uint8Array | null;
+  /** Recalls that went out while they were away or caught up; after the frame, which may hold one of the comments. */
+  readonly recall: string | null;
   /** The seq that the viewers have reached with this answer. */
   readonly reached: number;
   /** Nothing newer is committed: subscribe in the turn in which this arrives. Else ask for the next step. */

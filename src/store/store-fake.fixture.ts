@@ -1,6 +1,6 @@
 import { VolleyError } from '../codes.ts';
-import type { EncodedBatch } from '../frames/batch.ts';
-import type { Store, StoredBatch, TailListener } from './store.ts';
+import { blankComment, type EncodedBatch } from '../frames/batch.ts';
+import type { Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 interface Waiting {
   readonly room: string;
@@ -89,13 +89,28 @@ export class FakeStore implements Store {
       });
   }
 
-  async seqBefore(room: string, upTo: number, comments: number): Promise<number> {
+  async seqBefore(room: string, upTo: number, comments: number, notBelow = 0): Promise<number> {
     let count = 0;
     for (const batch of (this.#logs.get(room) ?? []).filter(({ seq }) => seq <= upTo).reverse()) {
-      if (count >= comments) return batch.seq;
+      if (count >= comments) return Math.max(batch.seq, notBelow);
+      if (batch.seq <= notBelow) return notBelow;
       count += batch.count;
     }
-    return 0;
+    return notBelow;
+  }
+
+  async recall(room: string, seq: number, place: number): Promise<boolean> {
+    const log = this.#logs.get(room) ?? [];
+    const at = log.findIndex((batch) => batch.seq === seq);
+    const batch = log[at];
+    const bytes = batch && blankComment(batch, place);
+    if (!batch || !bytes) return false;
+    log[at] = { ...batch, bytes, count: batch.count - 1 };
+    return true;
+  }
+
+  stats(): StoreStats {
+    return { bytes: 0, pruned: 0 };
   }
 
   async close(): Promise<void> {}

@@ -1,5 +1,5 @@
-import type { EncodedBatch } from '../frames/batch.ts';
-import type { Store, StoredBatch, TailListener } from './store.ts';
+import { blankComment, type EncodedBatch } from '../frames/batch.ts';
+import type { Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 export interface MemoryStoreOptions {
   /** Most comments kept a room. */
@@ -63,6 +63,7 @@ export class MemoryStore implements Store {
   #kept = 0;
   /** At least the last seq of every room that is not in #logs. */
   #floor = 0;
+  #pruned = 0;
   #waiting: Waiting[] = [];
   #listener: TailListener | undefined;
 
@@ -100,18 +101,39 @@ export class MemoryStore implements Store {
     return found;
   }
 
-  async seqBefore(room: string, upTo: number, comments: number): Promise<number> {
+  async seqBefore(room: string, upTo: number, comments: number, notBelow = 0): Promise<number> {
     this.#expire();
     const log = this.#logs.get(room);
-    if (log === undefined) return 0;
+    if (log === undefined) return notBelow;
     let count = 0;
     for (let i = log.batches.length - 1; i >= 0; i -= 1) {
       const batch = log.batches[i] as StoredBatch;
       if (batch.seq > upTo) continue;
-      if (count >= comments) return batch.seq;
+      if (count >= comments) return Math.max(batch.seq, notBelow);
+      if (batch.seq <= notBelow) return notBelow;
       count += batch.count;
     }
-    return count >= comments ? (log.batches[0]?.prev ?? 0) : 0;
+    return Math.max(notBelow, count >= comments ? (log.batches[0]?.prev ?? 0) : 0);
+  }
+
+  async recall(room: string, seq: number, place: number): Promise<boolean> {
+    this.#expire();
+    const log = this.#logs.get(room);
+    if (log === undefined) return false;
+    const at = firstAfter(log, seq - 1);
+    const batch = log.batches[at];
+    if (batch === undefined || batch.seq !== seq) return false;
+    const bytes = blankComment(batch, place);
+    if (bytes === null) return false;
+    // Another object: whoever read the old one still has what it read.
+    log.batches[at] = { ...batch, bytes, count: batch.count - 1 };
+    log.comments -= 1;
+    this.#bytes += bytes.length - batch.bytes.length;
+    return true;
+  }
+
+  stats(): StoreStats {
+    return { bytes: this.#bytes, pruned: this.#pruned };
   }
 
   async close(): Promise<void> {
@@ -177,6 +199,7 @@ export class MemoryStore implements Store {
     log.comments -= batch.count;
     this.#bytes -= batch.bytes.length + OVERHEAD;
     this.#kept -= 1;
+    this.#pruned += 1;
     if (log.batches.length === 0) this.#retire(room);
   }
 

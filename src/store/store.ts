@@ -4,7 +4,15 @@ import type { EncodedBatch, NumberedBatch } from '../frames/batch.ts';
 /** A batch in a room's log. */
 export interface StoredBatch extends NumberedBatch {
   readonly room: string;
+  /** Comments in it that are not recalled. */
   readonly count: number;
+}
+
+export interface StoreStats {
+  /** What is kept now takes so many bytes. */
+  readonly bytes: number;
+  /** Batches dropped since the start because they were too old or too much. */
+  readonly pruned: number;
 }
 
 /** Takes the tail: batches of any rooms, in order within each room, every stored batch exactly once. */
@@ -18,10 +26,13 @@ export type TailListener = (batches: readonly StoredBatch[]) => void;
  * rooms come in any order, and other nodes' batches may stand in between.
  */
 export interface Store {
-  /** What the ready line and the log call it: `memory`. */
+  /** What the ready line and the log call it: `memory`, or `lmdb:` and the directory. */
   readonly name: string;
 
-  /** Opens the log and starts the tail after what is there already. Called once, before anything else. */
+  /**
+   * Opens the log and starts the tail after what is there already. Called once, before anything else.
+   * @throws VolleyError with a fault code (`STORE_…`) when the log cannot be opened; then nothing is left open
+   */
   start(listener: TailListener): Promise<void>;
 
   /**
@@ -42,9 +53,18 @@ export interface Store {
 
   /**
    * The largest seq such that the batches after it, up to `upTo`, hold at least `comments` comments; 0 when all that
-   * is kept holds fewer (or nothing is kept).
+   * is kept holds fewer (or nothing is kept). Looks no further back than `notBelow`, which is the answer then.
    */
-  seqBefore(room: string, upTo: number, comments: number): Promise<number>;
+  seqBefore(room: string, upTo: number, comments: number, notBelow?: number): Promise<number>;
+
+  /**
+   * Takes the comment at `place` of batch `seq` out of what is kept, for good: its place stays, empty, so that the
+   * others keep their ids. Resolves once no read finds it any more, with false when there is no such comment.
+   * @throws VolleyError with a refusal code (`STORE_FULL`, `STORE_FAILED`); then it is still there
+   */
+  recall(room: string, seq: number, place: number): Promise<boolean>;
+
+  stats(): StoreStats;
 
   /** Finishes what was appended and closes. */
   close(): Promise<void>;

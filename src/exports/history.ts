@@ -1,0 +1,136 @@
+import type { Comment } from '../comment.ts';
+import { decodeBatch } from '../frames/batch.ts';
+import type { Store, StoredBatch } from '../store/store.ts';
+import type { TurnQueue } from './turn-queue.ts';
+
+/** Bytes of batches read from the store at a time: about 2,000 comments. */
+const READ_BYTES = 65_536;
+
+/** Most comments in one piece: what is done with a piece is done in one turn of the loop. */
+const PIECE_COMMENTS = 500;
+
+/** Where a comment is in its room; `place` null stands for the whole batch. */
+export interface Place {
+  readonly seq: number;
+  readonly place: number | null;
+}
+
+/** A room's history, and who reads it. */
+export interface HistorySource {
+  readonly store: Store;
+  readonly turns: TurnQueue;
+  readonly room: string;
+  /** Nobody waits for it any more: a walk ends at its next read, though it has found nothing yet. */
+  readonly isGone: () => boolean;
+}
+
+/** A part of a room's history. */
+export interface HistoryRange {
+  /** Only what comes after this comment or batch. */
+  readonly after: Place;
+  /** Only what comes before this comment or batch; null for no end. */
+  readonly before: Place | null;
+  readonly newestFirst: boolean;
+  /** Most comments. */
+  readonly limit: number;
+  /** Unix ms: what arrived earlier is left out. */
+  readonly from: number;
+}
+
+export const WHOLE_HISTORY: HistoryRange = {
+  after: { seq: 0, place: null },
+  before: null,
+  newestFirst: false,
+  limit: Number.POSITIVE_INFINITY,
+  from: Number.NEGATIVE_INFINITY,
+};
+
+/**
+ * Walks a part of what is kept of a room, piece by piece, up to the batch that is its newest now. A piece holds 1 to 500
+ * comments, their `at` in Unix ms. Memory is bounded by the largest batch, and the loop gets a turn between two reads
+ * and between two pieces.
+ * @throws VolleyError what the store throws, and BATCH_CORRUPT
+ */
+export async function* walkHistory(source: HistorySource, range: HistoryRange): AsyncGenerator<Comment[], undefined> {
+  const newest = source.store.lastSeq(source.room);
+  const { after, before } = range;
+  const first = after.place === null ? after.seq : Math.max(0, after.seq - 1);
+  const last = before === null ? newest : Math.min(newest, before.place === null ? before.seq - 1 : before.seq);
+  const batches = range.newestFirst
+    ? readBackward(source, first, last, Math.min(range.limit, PIECE_COMMENTS))
+    : readForward(source, first, last);
+  let left = range.limit;
+  let piece: Comment[] = [];
+  for await (const read of batches) {
+    for (const batch of read) {
+      const comments = selectComments(batch, range);
+      for (const comment of range.newestFirst ? comments.reverse() : comments) {
+        piece.push(comment);
+        left -= 1;
+        if (left === 0 || piece.length === PIECE_COMMENTS) {
+          yield piece;
+          piece = [];
+          if (left === 0) return;
+          await source.turns.next();
+        }
+      }
+    }
+    if (piece.length > 0) yield piece;
+    piece = [];
+    await source.turns.next();
+  }
+}
+
+/** Batches with `first` < seq ≤ `last`, oldest first, about {@link READ_BYTES} at a time. */
+async function* readForward(
+  { store, room, isGone }: HistorySource,
+  first: number,
+  last: number,
+): AsyncGenerator<StoredBatch[]> {
+  let after = first;
+  while (after < last && !isGone()) {
+    const read = await store.read(room, after, last, READ_BYTES);
+    const end = read.at(-1);
+    if (end === undefined) return;
+    yield read;
+    after = end.seq;
+  }
+}
+
+/**
+ * The same, newest first: the log reads forward only, so stretches of about `comments` comments are looked for from the
+ * end and each is turned round. A stretch is kept whole: its comments are at most `comments` and one batch.
+ */
+async function* readBackward(
+  source: HistorySource,
+  first: number,
+  last: number,
+  comments: number,
+): AsyncGenerator<StoredBatch[]> {
+  let end = last;
+  while (end > first && !source.isGone()) {
+    const start = Math.max(first, await source.store.seqBefore(source.room, end, comments));
+    const stretch: StoredBatch[] = [];
+    for await (const read of readForward(source, start, end)) {
+      // Batches that were recalled whole count for nothing, so a stretch may have any number of them.
+      for (const batch of read) if (batch.count > 0) stretch.push(batch);
+      await source.turns.next();
+    }
+    yield stretch.reverse();
+    end = start;
+  }
+}
+
+/** The comments of a batch that are in the range, in their order. */
+function selectComments(batch: StoredBatch, { after, before, from }: HistoryRange): Comment[] {
+  const { at, comments } = decodeBatch(batch);
+  const least = batch.seq === after.seq ? (after.place ?? Number.POSITIVE_INFINITY) : -1;
+  const most = batch.seq === before?.seq ? (before.place ?? -1) : Number.POSITIVE_INFINITY;
+  const selected: Comment[] = [];
+  for (const comment of comments) {
+    const place = Number(comment.id.slice(comment.id.indexOf('.') + 1));
+    const time = at + comment.at;
+    if (place > least && place < most && time >= from) selected.push({ ...comment, at: time });
+  }
+  return selected;
+}

@@ -1,0 +1,154 @@
+/**
+ * DPlayer's danmaku API, version 3, so that a stock DPlayer works against volley: `danmaku: { id: ROOM, api: '…/dplayer/' }`.
+ * As its source has it (dplayer 1.27.1, src/js/danmaku.js and api.js): it reads `{api}v3/?id=ID&max=N`, posts JSON to
+ * `{api}v3/`, shows `msg` of an answer whose `code` is not 0, and shows nothing of an answer whose status is not 2xx.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RefusalCode } from '../codes.ts';
+import { BOUNDS, type Comment, isRoomName, MODES } from '../comment.ts';
+import { DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
+import { renderExport } from '../exports/export-format.ts';
+import { type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
+import type { Body } from './http-body.ts';
+import { type CommentRoutesOptions, Posting, takeIn } from './http-comments.ts';
+import type { HistoryOptions } from './http-history.ts';
+import { sendRefusal } from './http-refusal.ts';
+import { parseWhole } from './number-check.ts';
+import type { Problem } from './problem.ts';
+
+const PATHS = ['/dplayer/v3/', '/dplayer/v3'] as const;
+
+const DEFAULT_MAX = 1_000;
+const MOST_COMMENTS = 10_000;
+
+/** The latest `time` in s: a DASH live stream may count from 1970, nothing counts from earlier. */
+const MOST_TIME = 9_999_999_999;
+
+/** What DPlayer's manual writes for the types 0, 1, 2, which are the places in {@link MODES} too. */
+const TYPE_NAMES = ['right', 'top', 'bottom'];
+
+export interface DplayerOptions extends CommentRoutesOptions, HistoryOptions {}
+
+type ReadRequest = FastifyRequest<{ Querystring: Partial<Record<'id' | 'max' | 'limit', string | string[]>> }>;
+type PostRequest = FastifyRequest<{ Body: Body | undefined }>;
+
+/**
+ * `GET` and `POST /dplayer/v3/`. A refusal, which is a problem document everywhere else, is 200
+ * `{"code":1,"msg","error"}` here, whoever refuses: `error` is volley's code.
+ */
+export function serveDplayer(app: FastifyInstance, options: DplayerOptions): void {
+  const messages = describeFields(options.maxText);
+  const onSend = async (_request: unknown, reply: FastifyReply, payload: unknown): Promise<unknown> => {
+    if (reply.statusCode < 400 || typeof payload !== 'string') return payload;
+    const { code, detail } = JSON.parse(payload) as Problem;
+    reply.code(200).type('application/json');
+    return JSON.stringify({ code: 1, msg: messages.get(code) ?? detail, error: code });
+  };
+  for (const path of PATHS) {
+    app.get(path, { onSend }, (request: ReadRequest, reply) => sendNewest(request, reply, options));
+    app.post(path, { onSend }, (request: PostRequest, reply) => takePost(request, reply, options));
+  }
+}
+
+/** Refusals in the words of DPlayer's fields; people read them over the video. */
+function describeFields(maxText: number): ReadonlyMap<string, string> {
+  const messages: Partial<Record<RefusalCode, string>> = {
+    ROOM_NAME_INVALID: 'id must be 1 to 64 of the characters A-Z, a-z, 0-9 and . _ : -',
+    LIMIT_INVALID: 'max must be a whole number, 1 or more',
+    TEXT_INVALID: `a comment has 1 to ${maxText} characters, not all white space, and no control characters`,
+    MODE_INVALID: 'type must be 0 (scroll), 1 (top) or 2 (bottom)',
+    COLOR_INVALID: 'color must be a whole number from 0 to 16777215 or like #ff00ff',
+    NAME_INVALID: 'author must be text without control characters',
+    EXTRA_INVALID: `time must be a number of seconds from 0 to ${MOST_TIME}`,
+  };
+  return new Map(Object.entries(messages));
+}
+
+/** Stores one comment; answers once the store holds it. */
+async function takePost({ body }: PostRequest, reply: FastifyReply, options: DplayerOptions): Promise<unknown> {
+  const posted = readPost(body);
+  if (typeof posted === 'string') {
+    options.tally.refuse(posted);
+    return sendRefusal(reply, { code: posted });
+  }
+  const posting = new Posting(1);
+  takeIn(posted.room, [posted.comment], posting, options, true);
+  await posting.settled();
+  if (posting.accepted === 0) return sendRefusal(reply, posting.firstRefusal);
+  return { code: 0, data: { id: posting.ids[0] } };
+}
+
+/** A body of DPlayer's as the comment that it stands for; what is in its fields is checked with every other comment. */
+function readPost(body: Body | undefined): { room: string; comment: unknown } | RefusalCode {
+  if (body === undefined) return 'NOT_JSON';
+  if ('refused' in body) return body.refused;
+  if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) return 'NOT_AN_OBJECT';
+  const { id, author, time, text, color, type } = body.value as Record<string, unknown>;
+  // A page may well give its danmaku a number as its id, which reads as text in the GET.
+  const room = typeof id === 'number' ? String(id) : id;
+  if (typeof room !== 'string' || !isRoomName(room)) return 'ROOM_NAME_INVALID';
+  if (typeof time !== 'number' || !(time >= 0 && time <= MOST_TIME)) return 'EXTRA_INVALID';
+  return {
+    room,
+    comment: {
+      text,
+      mode: readType(type),
+      color: readColor(color),
+      name: readAuthor(author),
+      extra: dplayerExtra(time),
+    },
+  };
+}
+
+/** The form sends 0 to 2, a page that follows DPlayer's manual sends words. Null is no mode. */
+function readType(type: unknown): unknown {
+  if (type === undefined) return undefined;
+  const place = typeof type === 'string' ? TYPE_NAMES.indexOf(type) : type;
+  return (typeof place === 'number' && MODES[place]) || null;
+}
+
+/** The form sends a number, a page that follows DPlayer's manual `#b7daff`; without any DPlayer draws white. */
+function readColor(color: unknown): unknown {
+  if (color === null) return undefined;
+  if (typeof color !== 'string') return color;
+  const digits = /^#(?:[0-9a-f]{3}){1,2}$/i.test(color) ? color.slice(1) : '';
+  return digits === '' ? null : Number.parseInt(digits.length === 3 ? digits.replace(/./g, '$&$&') : digits, 16);
+}
+
+/**
+ * The author is a setting of the page, which DPlayer never shows: whoever types a comment can neither see nor change it.
+ * So a long one is cut, where a refusal would shut this viewer out for good.
+ */
+function readAuthor(author: unknown): unknown {
+  if (author === null) return undefined;
+  if (typeof author === 'number') return String(author);
+  if (typeof author !== 'string') return author;
+  // 32 code points are at most 64 units; a pair that this first cut parts is behind them.
+  return Array.from(author.slice(0, BOUNDS.name * 2))
+    .slice(0, BOUNDS.name)
+    .join('');
+}
+
+/** Answers with the newest comments, written as they are read: neither a long room nor a slow reader holds much. */
+async function sendNewest(request: ReadRequest, reply: FastifyReply, options: DplayerOptions): Promise<unknown> {
+  const { id: room, max, limit } = request.query;
+  if (typeof room !== 'string' || !isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
+  const asked = max ?? limit ?? String(DEFAULT_MAX);
+  const most = typeof asked === 'string' ? parseWhole(asked) : null;
+  if (most === null || most === 0) return sendRefusal(reply, { code: 'LIMIT_INVALID' });
+  const source = { store: options.store, turns: options.turns, room, isGone: () => reply.raw.destroyed };
+  const range = { ...WHOLE_HISTORY, limit: Math.min(most, MOST_COMMENTS) };
+  // The times of the others count from the oldest, which is known only once all have been counted from the end.
+  let oldest: Comment | undefined;
+  for await (const piece of walkHistory(source, { ...range, newestFirst: true })) oldest = piece.at(-1);
+  if (oldest === undefined) return { code: 0, data: [] };
+  const format = new DplayerExport(oldest.at);
+  const newest = walkHistory(source, { ...range, after: placeBefore(oldest.id) });
+  return options.answers.send(reply, format.contentType, renderExport(format, newest));
+}
+
+/** The place just before a comment's: -1 in its batch where it is the first. */
+function placeBefore(id: string): Place {
+  const [seq = 0, place = 0] = id.split('.').map(Number);
+  return { seq, place: place - 1 };
+}

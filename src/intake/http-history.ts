@@ -1,0 +1,72 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Comment, isRoomName } from '../comment.ts';
+import { AssExport } from '../exports/ass-export.ts';
+import { type ExportFormat, renderExport } from '../exports/export-format.ts';
+import { type HistoryRange, type HistorySource, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
+import { NdjsonExport } from '../exports/ndjson-export.ts';
+import type { TurnQueue } from '../exports/turn-queue.ts';
+import { XmlExport } from '../exports/xml-export.ts';
+import type { Store } from '../store/store.ts';
+import { type HistoryFormat, type HistoryQuery, type RawQuery, readHistoryQuery } from './history-query.ts';
+import { sendRefusal } from './http-refusal.ts';
+import type { LongAnswers } from './http-stream.ts';
+
+const NOTHING: HistoryRange = { ...WHOLE_HISTORY, before: { seq: 0, place: null } };
+
+type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQuery }>;
+
+export interface HistoryOptions {
+  readonly store: Store;
+  /** Shared by all who read much, so that together they hold nothing up for longer than one does. */
+  readonly turns: TurnQueue;
+  readonly answers: LongAnswers;
+}
+
+/** A page of comments as it is answered. */
+interface Page {
+  readonly room: string;
+  /** The room's newest batch. */
+  readonly seq: number;
+  readonly comments: readonly Comment[];
+  /** Where the next page begins: `since` of it, or `until` where the newest come first. */
+  readonly next: string;
+  readonly more: boolean;
+}
+
+/** `GET /rooms/:room/comments`: a page of what is kept as JSON, or all of it as a document that is streamed. */
+export function serveHistory(app: FastifyInstance, { store, turns, answers }: HistoryOptions): void {
+  app.get('/rooms/:room/comments', async (request: ReadRequest, reply) => {
+    const { room } = request.params;
+    if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
+    const query = readHistoryQuery(request.query);
+    if (typeof query === 'string') return sendRefusal(reply, { code: query });
+    const source = { store, turns, room, isGone: () => reply.raw.destroyed };
+    if (query.format === 'json') return readPage(source, query, request.query);
+    const format = createFormat(query.format, room, query.origin);
+    // What is asked of HEAD is known without reading a comment.
+    const range = request.method === 'HEAD' ? NOTHING : query.range;
+    // A room's name has no character that would need quoting.
+    const headers = { 'Content-Disposition': `attachment; filename="${room}.${format.extension}"` };
+    return answers.send(reply, format.contentType, renderExport(format, walkHistory(source, range)), headers);
+  });
+}
+
+function createFormat(name: Exclude<HistoryFormat, 'json'>, room: string, origin: number | null): ExportFormat {
+  if (name === 'ndjson') return new NdjsonExport();
+  return name === 'xml' ? new XmlExport(room, origin) : new AssExport(room, origin);
+}
+
+async function readPage(
+  source: HistorySource,
+  { range }: HistoryQuery,
+  { since = '0', until }: RawQuery,
+): Promise<Page> {
+  const { store, room } = source;
+  const seq = store.lastSeq(room);
+  const found: Comment[] = [];
+  // One more than the page holds tells whether there is another.
+  for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) found.push(...piece);
+  const comments = found.slice(0, range.limit);
+  const here = range.newestFirst ? (until ?? String(seq + 1)) : since;
+  return { room, seq, comments, next: comments.at(-1)?.id ?? String(here), more: found.length > comments.length };
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+import type { RefusalCode } from '../codes.ts';
+import { VolleyError } from '../codes.ts';
+import { draftOf } from '../rooms/rooms.fixture.ts';
+import { MemoryStore } from '../store/store-memory.ts';
+import { createApi, expectProblem } from './http-api.fixture.ts';
+
+/** The API over a room `lobby` with two batches of three comments, and a viewer. */
+async function createRoom() {
+  const store = new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => 0 });
+  const api = await createApi(store);
+  api.rooms.join('lobby', 0, 0, 1);
+  for (const batch of ['one', 'two']) {
+    for (let i = 0; i < 3; i += 1) api.rooms.offer('lobby', draftOf(`${batch} ${i}`), null, i);
+    await api.clock.advance(1_010);
+  }
+  const texts = async (): Promise<string[]> => {
+    const { comments } = (await api.get('/rooms/lobby/comments')).json<{ comments: { id: string; text: string }[] }>();
+    return comments.map(({ id, text }) => `${id} ${text}`);
+  };
+  return { ...api, texts };
+}
+
+describe('DELETE /rooms/:room/comments/:id', () => {
+  it('takes a comment out of what is kept, and leaves the others their ids', async () => {
+    const { remove, texts, tally } = await createRoom();
+    const answer = await remove('/rooms/lobby/comments/1.1');
+    expect([answer.statusCode, answer.body]).toEqual([204, '']);
+    expect(await texts()).toEqual(['1.0 one 0', '1.2 one 2', '2.0 two 0', '2.1 two 1', '2.2 two 2']);
+    expect(tally.commentsRecalled).toBe(1);
+  });
+
+  it('tells the viewers with the next push', async () => {
+    const { remove, clock, sink } = await createRoom();
+    await remove('/rooms/lobby/comments/1.1');
+    await remove('/rooms/lobby/comments/2.0');
+    await clock.advance(1_010);
+    expect(sink.pushes.at(-1)).toMatchObject({ seqs: [], recalled: ['1.1', '2.0'] });
+  });
+
+  it.each(['1.3', '3.0', '0.0', '9007199254740991.0'])('finds nothing at %s', async (id) => {
+    const { remove, texts, clock, sink } = await createRoom();
+    expectProblem(await remove(`/rooms/lobby/comments/${id}`), 'COMMENT_NOT_FOUND');
+    await clock.advance(2_000);
+    expect([await texts(), sink.pushes.length]).toEqual([expect.objectContaining({ length: 6 }), 2]);
+  });
+
+  it('finds a comment once, and none in a room that never was', async () => {
+    const { remove } = await createRoom();
+    expect((await remove('/rooms/lobby/comments/1.0')).statusCode).toBe(204);
+    expectProblem(await remove('/rooms/lobby/comments/1.0'), 'COMMENT_NOT_FOUND');
+    expectProblem(await remove('/rooms/other/comments/1.0'), 'COMMENT_NOT_FOUND');
+  });
+
+  it.each<[string, RefusalCode]>([
+    ['/rooms/lobby/comments/1', 'ID_INVALID'],
+    ['/rooms/lobby/comments/1.', 'ID_INVALID'],
+    ['/rooms/lobby/comments/.1', 'ID_INVALID'],
+    ['/rooms/lobby/comments/1.2.3', 'ID_INVALID'],
+    ['/rooms/lobby/comments/-1.0', 'ID_INVALID'],
+    ['/rooms/lobby/comments/1.1e1', 'ID_INVALID'],
+    ['/rooms/lobby/comments/99999999999999999999.0', 'ID_INVALID'],
+    ['/rooms/%00/comments/1.0', 'ROOM_NAME_INVALID'],
+  ])('refuses %s with %s', async (path, code) => {
+    const { remove } = await createRoom();
+    expectProblem(await remove(path), code);
+  });
+
+  it.each<[string, RefusalCode]>([
+    ['STORE_FULL', 'STORE_FULL'],
+    ['BATCH_CORRUPT', 'STORE_FAILED'],
+  ])('answers a store’s %s with %s, and tells nobody', async (fault, code) => {
+    const { remove, store, clock, sink, tally } = await createRoom();
+    store.recall = () => Promise.reject(new VolleyError(fault as 'STORE_FULL', 'no'));
+    expectProblem(await remove('/rooms/lobby/comments/1.0'), code);
+    await clock.advance(2_000);
+    expect(sink.pushes).toHaveLength(2);
+    expect(tally.refused.get(code)).toBe(1);
+  });
+
+  it('leaves a batch of which all was recalled in the chain, empty', async () => {
+    const { remove, texts, store } = await createRoom();
+    for (const place of [0, 1, 2]) expect((await remove(`/rooms/lobby/comments/1.${place}`)).statusCode).toBe(204);
+    expect(await texts()).toEqual(['2.0 two 0', '2.1 two 1', '2.2 two 2']);
+    expect(await store.read('lobby', 0, 2, 1e6)).toMatchObject([
+      { seq: 1, prev: 0, count: 0 },
+      { seq: 2, prev: 1, count: 3 },
+    ]);
+  });
+});

@@ -1,0 +1,43 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { refusalOf } from '../codes.ts';
+import { isRoomName } from '../comment.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { Rooms } from '../rooms/rooms.ts';
+import type { Store } from '../store/store.ts';
+import { sendRefusal } from './http-refusal.ts';
+import { parseWhole } from './number-check.ts';
+
+type RecallRequest = FastifyRequest<{ Params: { room: string; id: string } }>;
+
+/**
+ * `DELETE /rooms/:room/comments/:id`: takes a comment out of the store, then off the viewers' screens. Answered once
+ * nothing that is read from now on has it; viewers hear of it with the room's next push.
+ */
+export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, tally: Tally): void {
+  app.delete('/rooms/:room/comments/:id', async (request: RecallRequest, reply) => {
+    const { room, id } = request.params;
+    if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
+    const place = parseId(id);
+    if (place === null) return sendRefusal(reply, { code: 'ID_INVALID' });
+    let found: boolean;
+    try {
+      found = await store.recall(room, place.seq, place.place);
+    } catch (error) {
+      const code = refusalOf(error);
+      tally.refuse(code);
+      return sendRefusal(reply, { code });
+    }
+    if (!found) return sendRefusal(reply, { code: 'COMMENT_NOT_FOUND' });
+    tally.commentsRecalled += 1;
+    rooms.recalled(room, `${place.seq}.${place.place}`);
+    return reply.code(204).send();
+  });
+}
+
+/** The batch's seq and the place in it, of an id like `42.7`. */
+function parseId(id: string): { seq: number; place: number } | null {
+  const [first = '', second = '', ...rest] = id.split('.');
+  const seq = parseWhole(first);
+  const place = parseWhole(second);
+  return seq === null || place === null || rest.length > 0 ? null : { seq, place };
+}

@@ -1,0 +1,86 @@
+/** Recalls: when a room tells its viewers, and who is told later. */
+import { describe, expect, it } from 'vitest';
+import { VolleyError } from '../codes.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
+import { MemoryStore } from '../store/store-memory.ts';
+import { createRooms, draftOf } from './rooms.fixture.ts';
+
+function memory(): MemoryStore {
+  return new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => 0 });
+}
+
+describe('a recall', () => {
+  it('goes out at once in a room that was quiet', async () => {
+    const { rooms, clock, sink } = await createRooms(memory());
+    rooms.join('a', 0, 0, 1);
+    await clock.advance(5_000);
+    const now = clock.now();
+    rooms.recalled('a', '3.1');
+    rooms.recalled('a', '3.2');
+    await clock.advance(10);
+    expect(sink.pushes).toMatchObject([{ room: 'a', at: now + 10, seqs: [], recalled: ['3.1', '3.2'] }]);
+  });
+
+  it('waits for the room’s next push in a busy one, and stands in it with the comments', async () => {
+    const { rooms, clock, sink } = await createRooms(memory());
+    rooms.join('a', 0, 0, 1);
+    rooms.offer('a', draftOf('one'), null, 1);
+    await clock.advance(10);
+    rooms.offer('a', draftOf('two'), null, 2);
+    rooms.recalled('a', '1.0');
+    await clock.advance(900);
+    expect(sink.pushes).toHaveLength(1);
+    await clock.advance(200);
+    expect(sink.pushes.at(-1)).toMatchObject({ seqs: [2], texts: ['two'], recalled: ['1.0'] });
+    const [first = 0, second] = sink.times('a');
+    expect(second).toBe(first + 1_000);
+    await clock.advance(5_000);
+    expect(sink.pushes).toHaveLength(2);
+  });
+
+  it('goes out although the append of the comments with it fails', async () => {
+    const { rooms, clock, store, sink } = await createRooms(new FakeStore());
+    rooms.join('a', 0, 0, 1);
+    rooms.offer('a', draftOf('x'), null, 1);
+    rooms.recalled('a', '1.0');
+    await clock.advance(10);
+    expect(sink.pushes).toEqual([]);
+    store.fail('a', new VolleyError('STORE_FULL', 'full'));
+    await clock.advance(10);
+    expect(sink.pushes).toMatchObject([{ seqs: [], recalled: ['1.0'] }]);
+  });
+
+  it('goes out in parts, a push each, where there are more than 200', async () => {
+    const { rooms, clock, sink } = await createRooms(memory());
+    rooms.join('a', 0, 0, 1);
+    const ids = Array.from({ length: 450 }, (_, i) => `1.${i}`);
+    for (const id of ids) rooms.recalled('a', id);
+    await clock.advance(3_000);
+    expect(sink.pushes.map(({ recalled }) => recalled.length)).toEqual([200, 200, 50]);
+    expect(sink.pushes.flatMap(({ recalled }) => recalled)).toEqual(ids);
+    const [first = 0, ...later] = sink.times('a');
+    expect(later).toEqual([first + 1_000, first + 2_000]);
+  });
+
+  it('costs a room that nobody watches nothing', async () => {
+    const { rooms, clock, sink } = await createRooms(memory());
+    rooms.recalled('nobody', '1.0');
+    await clock.advance(2_000);
+    expect(rooms.size).toBe(0);
+    expect(sink.pushes).toEqual([]);
+  });
+
+  it('is remembered for five minutes, for those who were away', async () => {
+    const { rooms, clock } = await createRooms(memory());
+    const room = rooms.join('a', 0, 0, 1);
+    rooms.recalled('a', '1.0');
+    await clock.advance(200_000);
+    rooms.recalled('a', '2.0');
+    await clock.advance(10);
+    expect(room.recalls.take(clock.now())).toEqual(['1.0', '2.0']);
+    await clock.advance(100_000);
+    expect(room.recalls.take(clock.now())).toEqual(['2.0']);
+    await clock.advance(300_000);
+    expect(room.recalls.take(clock.now())).toEqual([]);
+  });
+});

@@ -1,0 +1,51 @@
+import type { LmdbTables } from './lmdb-tables.ts';
+
+/** Rooms whose last seq is remembered. Another's is looked up, which takes some microseconds. */
+const ROOMS = 100_000;
+
+/** Where a room's log ends. */
+export interface LastSeq {
+  /** The newest seq that the tail has delivered or that was there at the start. */
+  seq: number;
+  /** The newest seq that was given out, to batches on their way to LMDB too. */
+  given: number;
+  /** It stands in `rooms`, as its newest batch was dropped. */
+  listed: boolean;
+}
+
+/** Every room's last seq, the ones used lately in memory. */
+export class LastSeqs {
+  readonly #tables: LmdbTables;
+  readonly #rooms = new Map<string, LastSeq>();
+  /** Rooms with batches on their way: of these LMDB may show already what the tail has not delivered. */
+  #held: ReadonlyMap<string, LastSeq> = new Map();
+
+  constructor(tables: LmdbTables) {
+    this.#tables = tables;
+  }
+
+  of(room: string): LastSeq {
+    const known = this.#rooms.get(room) ?? this.#held.get(room);
+    if (known !== undefined) return known;
+    const { seq, listed } = this.#tables.lastSeq(room);
+    const last = { seq, given: seq, listed };
+    // A room without a log costs nothing, however many of them are asked for.
+    if (seq > 0) this.remember(room, last);
+    return last;
+  }
+
+  remember(room: string, last: LastSeq): void {
+    if (this.#rooms.size >= ROOMS && !this.#rooms.has(room)) {
+      for (const longest of this.#rooms.keys()) {
+        this.#rooms.delete(longest);
+        break;
+      }
+    }
+    this.#rooms.set(room, last);
+  }
+
+  /** These stay known until the next call. */
+  hold(rooms: ReadonlyMap<string, LastSeq>): void {
+    this.#held = rooms;
+  }
+}

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
+import { batchOf, commentsOf, describeStore, seqsOf } from './store-contract.fixture.ts';
+import { startLmdbStore } from './store-lmdb.fixture.ts';
+import { MemoryStore } from './store-memory.ts';
+
+describeStore('the LMDB store, relaxed', () => startLmdbStore({ durability: 'relaxed' }));
+describeStore('the LMDB store, sync', () => startLmdbStore({ durability: 'sync' }));
+describeStore('the memory store', async () => {
+  const clock = new FakeClock();
+  const store = new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => clock.now() });
+  const tails: Parameters<Parameters<MemoryStore['start']>[0]>[0][] = [];
+  await store.start((batches) => tails.push(batches));
+  return { store, tails };
+});
+
+describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) => {
+  it('goes on after it was closed and opened again', async () => {
+    const first = await startLmdbStore({ durability });
+    for (let i = 1; i <= 5; i += 1) await first.store.append('a', batchOf(i, i * 3_000));
+    await first.store.append('b', commentsOf('one', 'two'));
+    await first.store.recall('b', 1, 0);
+    const kept = await first.store.read('a', 0, 9, 1e9);
+    const { store, tails } = await first.reopen();
+    expect([store.lastSeq('a'), store.lastSeq('b'), store.lastSeq('c')]).toEqual([5, 1, 0]);
+    expect(await store.read('a', 0, 9, 1e9)).toEqual(kept);
+    expect(await store.read('b', 0, 9, 1e9)).toMatchObject([{ count: 1 }]);
+    expect(await store.recall('b', 1, 0)).toBe(false);
+    expect(await store.recall('b', 1, 1)).toBe(true);
+    expect(await store.seqBefore('a', 5, 9)).toBe(3);
+    expect(tails).toEqual([]);
+    expect(await store.append('a', batchOf(1))).toBe(6);
+    expect(tails).toMatchObject([[{ seq: 6, prev: 5 }]]);
+  });
+
+  it('is opened by the other durability too', async () => {
+    const first = await startLmdbStore({ durability });
+    await first.store.append('a', batchOf(1));
+    const { store } = await first.reopen({ durability: durability === 'sync' ? 'relaxed' : 'sync' });
+    expect(await store.append('a', batchOf(1))).toBe(2);
+    expect(await seqsOf(store, 'a')).toEqual([1, 2]);
+  });
+
+  it('gathers what is appended while a transaction is on its way, and keeps prev right', async () => {
+    const { store, tails } = await startLmdbStore({ durability });
+    const answers = [store.append('a', batchOf(1))];
+    await Promise.resolve();
+    for (let i = 0; i < 3; i += 1) {
+      answers.push(store.append('a', batchOf(1)), store.append('b', batchOf(1)));
+      await Promise.resolve();
+    }
+    expect(await Promise.all(answers)).toEqual([1, 2, 1, 3, 2, 4, 3]);
+    expect(tails.flat().every(({ seq, prev }) => prev === seq - 1)).toBe(true);
+    expect(tails.length).toBeLessThan(4);
+  });
+
+  it('refuses what is appended after it was closed', async () => {
+    const { store, tails } = await startLmdbStore({ durability });
+    await store.append('a', batchOf(1));
+    const closed = store.close();
+    await expect(store.append('a', batchOf(1))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await closed;
+    await expect(store.append('a', batchOf(1))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await expect(store.read('a', 0, 1, 1)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(tails).toHaveLength(1);
+    await store.close();
+  });
+});
+
+describe('the LMDB store', () => {
+  it('is named after its directory as given', async () => {
+    const { store, dir } = await startLmdbStore();
+    expect(store.name).toBe(`lmdb:${dir}`);
+  });
+
+  it('answers and reports when the tail throws: what is stored is stored', async () => {
+    const { store, faults, tails } = await startLmdbStore();
+    const fault = new Error('tail');
+    tails.push = () => {
+      throw fault;
+    };
+    expect(await store.append('a', batchOf(1))).toBe(1);
+    expect(faults).toEqual([fault]);
+    expect(store.lastSeq('a')).toBe(1);
+  });
+
+  it('counts the bytes of pages in use', async () => {
+    const { store } = await startLmdbStore();
+    const before = store.stats();
+    for (let i = 0; i < 10; i += 1) await store.append('a', batchOf(1, 40_000));
+    expect(store.stats().bytes - before.bytes).toBeGreaterThan(400_000);
+    expect(store.stats().bytes - before.bytes).toBeLessThan(500_000);
+    expect(store.stats().pruned).toBe(0);
+  });
+
+  it('hands out bytes that LMDB does not write over later', async () => {
+    const { store } = await startLmdbStore();
+    for (let i = 1; i <= 4; i += 1) await store.append('a', batchOf(i, 20 ** i / 4));
+    const found = await store.read('a', 0, 9, 1e9);
+    for (let i = 1; i <= 50; i += 1) await store.append('b', batchOf(200, 20_000));
+    await store.read('b', 0, 99, 1e9);
+    for (const [i, { bytes }] of found.entries()) expect(bytes.every((byte) => byte === i + 1)).toBe(true);
+    expect(found.map(({ bytes }) => bytes.length)).toEqual([5, 100, 2_000, 40_000]);
+  });
+});

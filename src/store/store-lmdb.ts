@@ -1,0 +1,264 @@
+import type { Clock } from '../clock.ts';
+import { VolleyError } from '../codes.ts';
+import { blankComment, type EncodedBatch } from '../frames/batch.ts';
+import type { Durability } from '../settings/settings.ts';
+import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.ts';
+import { damagedFault, openFault } from './lmdb-faults.ts';
+import { encodeBatchKey, encodeOrderKey, encodePlace, encodeRoom } from './lmdb-keys.ts';
+import { type LastSeq, LastSeqs } from './lmdb-last-seqs.ts';
+import { LmdbPruner } from './lmdb-pruner.ts';
+import { LmdbSpace } from './lmdb-space.ts';
+import { LmdbTables } from './lmdb-tables.ts';
+import { LmdbWriter, type Writes } from './lmdb-writer.ts';
+import type { Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+
+export interface LmdbStoreOptions {
+  /** The directory, made where it is missing. */
+  readonly dir: string;
+  readonly durability: Durability;
+  /** ms that a batch is kept, 0 for ever. */
+  readonly retainAge: number;
+  /** Most bytes of pages in use, 0 for no bound. */
+  readonly retainBytes: number;
+  readonly clock: Clock;
+  /** A step in the background failed: what is too old was not dropped, or what is committed was not flushed. */
+  readonly onFault: (error: unknown) => void;
+}
+
+interface Waiting {
+  readonly room: string;
+  readonly batch: EncodedBatch;
+  readonly resolve: (seq: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What there is between `start` and `close`. */
+interface Opened {
+  readonly environment: LmdbEnvironment;
+  readonly tables: LmdbTables;
+  readonly space: LmdbSpace;
+  readonly lasts: LastSeqs;
+  readonly writer: LmdbWriter;
+  readonly pruner: LmdbPruner;
+}
+
+/**
+ * The log in an LMDB database on disk.
+ *
+ * Appends wait for the transaction before theirs, and then share the next: at most one is on its way. Its batches are
+ * in the tail in one call, before they are answered. Seq has no holes, except those that failed appends may leave.
+ */
+export class LmdbStore implements Store {
+  readonly name: string;
+  readonly #options: LmdbStoreOptions;
+  #opened: Opened | null = null;
+  #closed: Promise<void> | null = null;
+  #listener: TailListener = () => undefined;
+  #waiting: Waiting[] = [];
+  /** A transaction for what waits is asked for. */
+  #asked = false;
+  /** The last counter in `order`. */
+  #counter = 0;
+  #stats: StoreStats = { bytes: 0, pruned: 0 };
+
+  constructor(options: LmdbStoreOptions) {
+    this.#options = options;
+    this.name = `lmdb:${options.dir}`;
+  }
+
+  async start(listener: TailListener): Promise<void> {
+    const { dir, durability, clock, onFault } = this.#options;
+    const environment = await openEnvironment(dir, durability);
+    let space: LmdbSpace | undefined;
+    try {
+      const { root } = environment;
+      space = await LmdbSpace.open(dir);
+      if (!LmdbTables.exist(root)) await space.reserve(...LmdbTables.needs(root));
+      const tables = new LmdbTables(root);
+      const lasts = new LastSeqs(tables);
+      const writer = new LmdbWriter({ root, dir, tables, space, durability, clock, onFault });
+      const onEmptied = (room: string): number => {
+        const last = lasts.of(room);
+        last.listed = true;
+        return last.given;
+      };
+      const pruner = new LmdbPruner({ ...this.#options, tables, writer, onEmptied });
+      this.#counter = tables.lastCounter(clock.unix());
+      this.#opened = { environment, tables, space, lasts, writer, pruner };
+      this.#listener = listener;
+      pruner.start();
+    } catch (error) {
+      await space?.close();
+      await environment.close();
+      throw startFault(dir, error);
+    }
+  }
+
+  append(room: string, batch: EncodedBatch): Promise<number> {
+    const opened = this.#opened;
+    if (opened === null || this.#closed !== null) return Promise.reject(this.#closedFault());
+    if (!this.#asked) {
+      this.#asked = true;
+      queueMicrotask(() => this.#commit(opened));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ room, batch, resolve, reject });
+    });
+  }
+
+  lastSeq(room: string): number {
+    return this.#open().lasts.of(room).seq;
+  }
+
+  async read(room: string, after: number, upTo: number, maxBytes: number): Promise<StoredBatch[]> {
+    const found: StoredBatch[] = [];
+    if (after >= upTo) return found;
+    let total = 0;
+    for (const { seq, prev, count, bytes } of this.#open().tables.batchesOf(room, after, upTo)) {
+      total += bytes.length;
+      if (found.length > 0 && total > maxBytes) break;
+      found.push({ room, seq, prev, bytes, count });
+    }
+    return found;
+  }
+
+  async seqBefore(room: string, upTo: number, comments: number, notBelow = 0): Promise<number> {
+    let found = 0;
+    let oldest = 0;
+    for (const { seq, prev, count } of this.#open().tables.keysBefore(room, upTo)) {
+      if (found >= comments) return Math.max(seq, notBelow);
+      if (seq <= notBelow) return notBelow;
+      found += count;
+      oldest = prev;
+    }
+    return Math.max(notBelow, found >= comments ? oldest : 0);
+  }
+
+  async recall(room: string, seq: number, place: number): Promise<boolean> {
+    if (this.#closed !== null) throw this.#closedFault();
+    const { tables, writer } = this.#open();
+    return writer.write(() => {
+      for (const batch of tables.batchesOf(room, seq - 1, seq)) {
+        const blank = blankComment(batch, place);
+        if (blank === null) return null;
+        const put = (): void => {
+          tables.batches.remove(batch.key);
+          tables.batches.put(encodeBatchKey(room, { ...batch, count: batch.count - 1 }), blank);
+        };
+        return { put, bytes: blank.length, batches: 1 };
+      }
+      return null;
+    });
+  }
+
+  stats(): StoreStats {
+    if (this.#opened !== null && this.#closed === null && !this.#opened.writer.broken) {
+      const { tables, pruner } = this.#opened;
+      this.#stats = { bytes: tables.size().bytes, pruned: pruner.pruned };
+    }
+    return this.#stats;
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    if (this.#opened === null) return;
+    const { environment, space, writer, pruner } = this.#opened;
+    await pruner.stop();
+    const ends = await writer.finish();
+    await space.close();
+    this.#opened = null;
+    const closed = environment.close();
+    if (ends) await closed;
+    else closed.catch(this.#options.onFault);
+  }
+
+  /** Asks for a transaction of everything that waits when it begins. */
+  #commit({ tables, lasts, writer }: Opened): void {
+    let group: Waiting[] | null = null;
+    let stored: StoredBatch[] = [];
+    const held = new Map<string, LastSeq>();
+    const take = (): Waiting[] => {
+      this.#asked = false;
+      return this.#waiting.splice(0);
+    };
+    const prepare = (): Writes => {
+      group = take();
+      for (const { room } of group) if (!held.has(room)) held.set(room, lasts.of(room));
+      lasts.hold(held);
+      stored = group.map(({ room, batch }) => number(room, batch, held.get(room) as LastSeq));
+      return this.#writes(tables, stored, held);
+    };
+    const answer = (): void => {
+      for (const { room, seq } of stored) settle(held.get(room) as LastSeq, seq);
+      for (const [room, last] of held) lasts.remember(room, last);
+      this.#deliver(stored);
+      for (const [i, { resolve }] of (group ?? []).entries()) resolve((stored[i] as StoredBatch).seq);
+    };
+    const refuse = (error: unknown): void => {
+      // The numbers are free again: the next transaction begins after this.
+      for (const last of held.values()) last.given = last.seq;
+      for (const { reject } of group ?? take()) reject(asRefusal(error));
+    };
+    writer.writeThen(prepare, (done) => done.then(answer, refuse));
+  }
+
+  #writes(tables: LmdbTables, stored: readonly StoredBatch[], held: ReadonlyMap<string, LastSeq>): Writes {
+    const at = Math.max(0, this.#options.clock.unix());
+    let bytes = 0;
+    for (const batch of stored) bytes += batch.bytes.length;
+    const put = (): void => {
+      for (const batch of stored) {
+        this.#counter += 1;
+        tables.batches.put(encodeBatchKey(batch.room, { ...batch, at }), batch.bytes);
+        tables.order.put(encodeOrderKey(at, this.#counter), encodePlace(batch.room, batch.seq));
+      }
+      for (const [room, { listed }] of held) if (listed) tables.rooms.remove(encodeRoom(room));
+    };
+    return { put, bytes, batches: stored.length };
+  }
+
+  #deliver(stored: readonly StoredBatch[]): void {
+    try {
+      this.#listener(stored);
+    } catch (error) {
+      // They are stored, so they are answered.
+      this.#options.onFault(error);
+    }
+  }
+
+  #open(): Opened {
+    if (this.#opened === null) throw this.#closedFault();
+    return this.#opened;
+  }
+
+  #closedFault(): VolleyError {
+    return new VolleyError('STORE_FAILED', `${this.name} is not open`);
+  }
+}
+
+function number(room: string, { bytes, count }: EncodedBatch, last: LastSeq): StoredBatch {
+  const prev = last.given;
+  last.given += 1;
+  return { room, seq: last.given, prev, bytes, count };
+}
+
+function settle(last: LastSeq, seq: number): void {
+  last.seq = seq;
+  last.listed = false;
+}
+
+function asRefusal(error: unknown): VolleyError {
+  if (error instanceof VolleyError) return error;
+  return new VolleyError('STORE_FAILED', 'the store could not be read or written', { cause: error });
+}
+
+function startFault(dir: string, cause: unknown): VolleyError {
+  if (cause instanceof VolleyError) return cause;
+  // What comes from the file system or LMDB has a code; what is said of our own keys has none.
+  if (cause instanceof Error && 'code' in cause) return openFault(dir, cause);
+  return damagedFault(dir, cause instanceof Error ? cause.message : String(cause));
+}
