@@ -1,0 +1,88 @@
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bundle, MOST_BYTES } from './bundle.ts';
+
+describe('the bundle', () => {
+  let out: string;
+  let bytes: number;
+
+  beforeAll(async () => {
+    out = await mkdtemp(join(tmpdir(), 'volley-bundle-'));
+    await writeFile(join(out, 'old.js'), '');
+    bytes = await bundle(out);
+  });
+
+  afterAll(() => rm(out, { recursive: true, force: true }));
+
+  it('of the SDK is no larger than a page should have to load', () => {
+    expect(bytes).toBeGreaterThan(1_000);
+    expect(bytes).toBeLessThanOrEqual(MOST_BYTES);
+  });
+
+  it('of the SDK is one file that loads by itself and has all that is documented', async () => {
+    expect(await readFile(join(out, 'client.js'), 'utf8')).not.toMatch(/\bimport\b/);
+    const sdk = (await import(pathToFileURL(join(out, 'client.js')).href)) as Record<string, unknown>;
+    for (const name of ['connect', 'Playout', 'playRoom', 'attachDanmaku', 'attachDPlayer', 'attachArtplayer']) {
+      expect(sdk[name], name).toBeTypeOf('function');
+    }
+  });
+
+  it('has a source map that names the sources', async () => {
+    const map = JSON.parse(await readFile(join(out, 'client.js.map'), 'utf8')) as { sources: string[] };
+    expect(map.sources.some((source) => source.endsWith('src/client/playout.ts'))).toBe(true);
+  });
+
+  it('has the pages’ files in one folder, each page with the SDK that everybody else loads', async () => {
+    const files = await readdir(out);
+    expect(files).toEqual(expect.arrayContaining(['client.js', 'hls.js', 'licenses.txt', 'uplot.css']));
+    expect(files).not.toContain('old.js');
+    for (const page of files.filter((file) => ['live.js', 'dashboard.js'].includes(file))) {
+      const imports = (await readFile(join(out, page), 'utf8')).matchAll(/\bfrom\s*["'`]([^"'`]+)["'`]/g);
+      expect([...imports].map(([, from]) => from).filter((from) => from !== '/client.js')).toEqual([]);
+    }
+  });
+
+  describe('of a page', () => {
+    const sdk = (file: string): string => fileURLToPath(new URL(`../src/client/${file}`, import.meta.url));
+    let web: string;
+
+    beforeEach(async () => {
+      web = await realpath(await mkdtemp(join(tmpdir(), 'volley-web-')));
+      await mkdir(join(web, 'live'));
+    });
+
+    afterEach(() => rm(web, { recursive: true, force: true }));
+
+    it('loads the SDK from where everybody else does', async () => {
+      const page = `import { connect } from '${sdk('bundle.ts')}'; document.title = String(connect);`;
+      await writeFile(join(web, 'live/live.ts'), page);
+      await bundle(join(web, 'out'), web);
+      const text = await readFile(join(web, 'out/live.js'), 'utf8');
+      expect(text).toMatch(/from\s*["'`]\/client\.js["'`]/);
+      expect(text.length).toBeLessThan(500);
+    });
+
+    it('is not made where the page would bring an SDK of its own, or what cannot be found', async () => {
+      await writeFile(join(web, 'live/live.ts'), `import { connect } from '${sdk('index.ts')}'; connect;`);
+      await expect(bundle(join(web, 'out'), web)).rejects.toThrow(
+        'a page imports the SDK from src/client/bundle.ts only',
+      );
+      await writeFile(join(web, 'live/live.ts'), `import nothing from 'no-such-package'; document.title = nothing;`);
+      await expect(bundle(join(web, 'out'), web)).rejects.toThrow('no-such-package');
+    });
+
+    it('has its own name for each file', async () => {
+      await writeFile(join(web, 'live/page.css'), '');
+      await writeFile(join(web, 'page.css'), '');
+      await expect(bundle(join(web, 'out'), web)).rejects.toThrow('two files are named page.css');
+    });
+  });
+
+  it('goes with the licenses of what is in it', async () => {
+    const licenses = await readFile(join(out, 'licenses.txt'), 'utf8');
+    for (const name of ['@msgpack/msgpack', 'danmaku', 'hls.js', 'uplot']) expect(licenses).toContain(name);
+  });
+});

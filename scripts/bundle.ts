@@ -1,0 +1,114 @@
+/**
+ * Makes dist/web, which the API port serves: the SDK as one file, the pages, and what they load. Part of
+ * `npm run build`; ends with 1 where the SDK is larger than a page should have to load.
+ */
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, extname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { type Plugin, rolldown } from 'rolldown';
+
+/** Bytes that the SDK may have, gzipped. */
+export const MOST_BYTES = 12_288;
+
+/** The project's root, as seen from scripts/ or dist/scripts/. */
+const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '../..', import.meta.url));
+
+const SDK = join(ROOT, 'src/client/bundle.ts');
+const PAGES = ['live', 'dashboard'];
+/** Packages whose code goes into dist/web; each license says that it goes along. */
+const PACKAGES = ['@msgpack/msgpack', 'danmaku', 'hls.js', 'uplot'];
+const COPIED = new Set(['.html', '.css', '.svg']);
+
+/** Pages load the SDK from /client.js, as every other site does, instead of holding a copy each. */
+const sharedSdk = (web: string): Plugin => ({
+  name: 'shared-sdk',
+  async resolveId(source, importer) {
+    if (importer?.startsWith(web + sep) !== true) return null;
+    const found = await this.resolve(source, importer, { skipSelf: true });
+    if (found?.id === SDK) return { id: '/client.js', external: 'absolute' };
+    if (found?.id.startsWith(join(ROOT, 'src/client') + sep)) {
+      throw new Error(`${importer} imports ${source}: a page imports the SDK from src/client/bundle.ts only`);
+    }
+    return found;
+  },
+});
+
+/**
+ * Writes everything to the folder `out`, whose old content goes; the pages are those in the folder `web`.
+ * @returns the bytes of the SDK, gzipped
+ */
+export async function bundle(out: string, web = join(ROOT, 'src/web')): Promise<number> {
+  await rm(out, { recursive: true, force: true });
+  await mkdir(out, { recursive: true });
+  const files = await listFiles(web);
+  const entries = PAGES.map((page) => [page, join(web, page, `${page}.ts`)] as const);
+  const pages = entries.filter(([, path]) => files.includes(path));
+  const written = await Promise.allSettled([
+    writeModule(SDK, join(out, 'client.js'), []),
+    ...pages.map(([page, path]) => writeModule(path, join(out, `${page}.js`), [sharedSdk(web)])),
+    copyAssets(files, out),
+    writeLicenses(join(out, 'licenses.txt')),
+  ]);
+  // Only now, when nothing is being written any more, so that who tries again finds the folder at rest.
+  for (const result of written) if (result.status === 'rejected') throw result.reason;
+  return gzipSync(await readFile(join(out, 'client.js')), { level: 9 }).length;
+}
+
+/** One minified ES module of all that `entry` needs, with a source map beside it. */
+async function writeModule(entry: string, file: string, plugins: Plugin[]): Promise<void> {
+  const built = await rolldown({
+    input: entry,
+    cwd: ROOT,
+    platform: 'browser',
+    plugins,
+    // The file itself is what a browser loads: a name that is not found would fail there.
+    onLog: (_, { message }) => {
+      throw new Error(`${entry}: ${message}`);
+    },
+  });
+  try {
+    await built.write({
+      file,
+      format: 'esm',
+      minify: true,
+      sourcemap: true,
+      banner: '/*! licenses: see licenses.txt beside this file */',
+    });
+  } finally {
+    await built.close();
+  }
+}
+
+/** Pages and styles lie in one folder, whichever page they belong to, so that names are addresses. */
+async function copyAssets(files: readonly string[], out: string): Promise<void> {
+  const copies = new Map([
+    ['uplot.css', join(ROOT, 'node_modules/uplot/dist/uPlot.min.css')],
+    ['hls.js', join(ROOT, 'node_modules/hls.js/dist/hls.light.min.mjs')],
+  ]);
+  for (const file of files.filter((path) => COPIED.has(extname(path)))) {
+    const name = basename(file);
+    if (copies.has(name)) throw new Error(`two files are named ${name}: ${copies.get(name)} and ${file}`);
+    copies.set(name, file);
+  }
+  await Promise.all([...copies].map(([name, file]) => copyFile(file, join(out, name))));
+}
+
+async function writeLicenses(file: string): Promise<void> {
+  const texts = PACKAGES.map(async (name) => {
+    const text = await readFile(join(ROOT, 'node_modules', name, 'LICENSE'), 'utf8');
+    return `${name}\n\n${text.trim()}\n`;
+  });
+  await writeFile(file, (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`));
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const bytes = await bundle(join(ROOT, 'dist/web'));
+  process.stdout.write(`client.js: ${bytes} bytes gzipped, of at most ${MOST_BYTES}\n`);
+  if (bytes > MOST_BYTES) process.exitCode = 1;
+}

@@ -1,0 +1,46 @@
+/** Milliseconds of the first and of the longest pause between two attempts. */
+export interface BackoffBounds {
+  readonly first: number;
+  readonly most: number;
+}
+
+/** Close codes, as docs/protocol.md lists them. */
+const FLOOD = 1008;
+const RESTART = 1012;
+const SLOW = 4008;
+
+/** After 1012 every viewer of the server comes back within this many ms. */
+const RESTART_SPREAD = 1_000;
+
+/**
+ * How long to wait before the next attempt: exponential backoff with full jitter, so that the viewers of a server that
+ * went away do not come back in the same instant.
+ * https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+ */
+export class Backoff {
+  readonly #bounds: BackoffBounds;
+  readonly #random: () => number;
+  #attempts = 0;
+
+  /** @param random gives numbers from 0 to 1, 1 not included */
+  constructor(bounds: BackoffBounds, random: () => number) {
+    this.#bounds = bounds;
+    this.#random = random;
+  }
+
+  /** An attempt has succeeded: the next pause is short again. */
+  reset(): void {
+    this.#attempts = 0;
+  }
+
+  /** Milliseconds to wait after a link that ended with close code `code`; counts as an attempt. */
+  pauseAfter(code: number): number {
+    const { first, most } = this.#bounds;
+    const ceiling = Math.min(most, first * 2 ** this.#attempts);
+    this.#attempts += 1;
+    if (code === RESTART) return this.#random() * RESTART_SPREAD;
+    // The server, or a proxy before it, objects to this client in particular: coming back soon would not help.
+    if (code === FLOOD || (code >= 4_000 && code < 5_000 && code !== SLOW)) return most;
+    return this.#random() * ceiling;
+  }
+}

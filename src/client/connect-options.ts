@@ -1,0 +1,105 @@
+import { type Clock, systemClock } from '../clock.ts';
+import { isRoomName } from '../comment.ts';
+import { CODECS, type CodecName } from '../frames/codec.ts';
+import type { BackoffBounds } from './backoff.ts';
+import { VolleyClientError } from './client-error.ts';
+import { canInflate } from './frame-decoder.ts';
+import type { WebSocketConstructor } from './websocket-like.ts';
+
+export interface ConnectOptions {
+  /** The viewers' URL, `ws://HOST:PORT` or `wss://…`; a path in it stays in front of `/rooms/ROOM`. */
+  readonly url: string;
+  /** `[A-Za-z0-9._:-]{1,64}` */
+  readonly room: string;
+  /** How batches travel: deflate where this JavaScript can inflate, else msgpack. */
+  readonly codec?: CodecName | undefined;
+  /** Begin after this batch: the `last` of a connection before. It beats `history`. */
+  readonly since?: number | undefined;
+  /** Begin with so many comments of the past, 0 by default. */
+  readonly history?: number | undefined;
+  /** Who you are, in the URL's `token`. */
+  readonly token?: string | undefined;
+  /** The constructor to use where there is no WebSocket, as on Node 20: that of the `ws` package. */
+  readonly WebSocket?: WebSocketConstructor | undefined;
+  /** A link on which nothing was heard for so many ms is dead: 40,000 by default, 2.5 times the server's heartbeat. */
+  readonly staleAfter?: number | undefined;
+  /** Pauses between attempts, ms; 1,000 and 30,000 by default. */
+  readonly backoff?: BackoffBounds | undefined;
+  /** Numbers from 0 to 1, 1 not included; for tests. */
+  readonly random?: (() => number) | undefined;
+  /** For tests. */
+  readonly clock?: Clock | undefined;
+}
+
+/** The options, checked, and everything set. */
+export interface ConnectSettings {
+  /** Without since and history, which change from link to link. */
+  readonly url: URL;
+  readonly codec: CodecName;
+  readonly since: number | undefined;
+  readonly history: number;
+  readonly WebSocket: WebSocketConstructor;
+  readonly staleAfter: number;
+  readonly backoff: BackoffBounds;
+  readonly random: () => number;
+  readonly clock: Clock;
+}
+
+/**
+ * Checks the options and sets what was left out.
+ * @throws VolleyClientError OPTION_INVALID, NO_WEBSOCKET
+ */
+export function readOptions(options: ConnectOptions): ConnectSettings {
+  const { room, codec = 'deflate', since, history = 0, token, staleAfter = 40_000 } = options;
+  if (!isRoomName(room)) throw invalid('room', room);
+  if (!CODECS.includes(codec)) throw invalid('codec', codec);
+  if (since !== undefined && !isWhole(since)) throw invalid('since', since);
+  if (!isWhole(history)) throw invalid('history', history);
+  const url = roomUrl(options.url, room);
+  if (token !== undefined) url.searchParams.set('token', token);
+  return {
+    url,
+    codec: codec === 'deflate' && !canInflate() ? 'msgpack' : codec,
+    since,
+    history,
+    WebSocket: options.WebSocket ?? findWebSocket(),
+    staleAfter,
+    backoff: options.backoff ?? { first: 1_000, most: 30_000 },
+    random: options.random ?? Math.random,
+    clock: options.clock ?? systemClock,
+  };
+}
+
+function roomUrl(base: string, room: string): URL {
+  let url: URL;
+  try {
+    url = new URL(base);
+  } catch (cause) {
+    throw invalid('url', base, cause);
+  }
+  if (!/^wss?:$/.test(url.protocol) || url.hash !== '') throw invalid('url', base);
+  const path = `${url.pathname.replace(/\/+$/, '')}/rooms/${room}`;
+  url.pathname = path;
+  // No URL has a part '.' or '..', although these are names of rooms.
+  if (url.pathname !== path) throw invalid('room', room);
+  return url;
+}
+
+function findWebSocket(): WebSocketConstructor {
+  const found = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
+  if (found === undefined) {
+    throw new VolleyClientError(
+      'NO_WEBSOCKET',
+      'there is no WebSocket here: give that of the `ws` package as an option',
+    );
+  }
+  return found;
+}
+
+function isWhole(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function invalid(name: string, value: unknown, cause?: unknown): VolleyClientError {
+  return new VolleyClientError('OPTION_INVALID', `${name} cannot be ${JSON.stringify(value)}`, { cause });
+}

@@ -1,0 +1,230 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import { CODECS } from '../frames/codec.ts';
+import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import { connect } from './index.ts';
+import { LinkProxy } from './link-proxy.fixture.ts';
+import type { LiveComment } from './live-comment.ts';
+import type { ConnectionState, RoomConnection } from './room-connection.ts';
+
+const QUICK = ['--interval', '20', '--heartbeat', '1000', '--workers', '1'];
+const BACKOFF = { first: 20, most: 200 };
+const WAIT = { timeout: 15_000, interval: 10 };
+
+const ends: (() => Promise<unknown> | unknown)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+async function start(args: readonly string[] = []): Promise<ServerProcess> {
+  const server = await startProcess([...QUICK, ...args]);
+  ends.push(() => server.stop('SIGKILL'));
+  return server;
+}
+
+async function proxyBefore(server: ServerProcess): Promise<LinkProxy> {
+  const proxy = await LinkProxy.before(server.viewerUrl);
+  ends.push(() => proxy.close());
+  return proxy;
+}
+
+type Options = Partial<Parameters<typeof connect>[0]>;
+
+/** A connection on the `ws` client, and the comments that it told. */
+function watch(url: string, options: Options = {}): { room: RoomConnection; comments: LiveComment[] } {
+  const room = connect({ url, room: 'demo', WebSocket, backoff: BACKOFF, ...options });
+  ends.push(() => room.close());
+  const comments: LiveComment[] = [];
+  room.on('comment', (comment) => comments.push(comment));
+  return { room, comments };
+}
+
+/** A connection that is live. */
+async function watchLive(url: string, options: Options = {}): Promise<ReturnType<typeof watch>> {
+  const watched = watch(url, options);
+  await becomes(watched.room, 'live');
+  return watched;
+}
+
+function becomes(room: RoomConnection, state: ConnectionState): Promise<void> {
+  return vi.waitFor(() => expect(room.state).toBe(state), WAIT);
+}
+
+/** Posts comments one by one; their ids. */
+async function postAll(server: ServerProcess, texts: readonly string[]): Promise<string[]> {
+  const ids: string[] = [];
+  for (const text of texts) {
+    const { body } = await server.post('demo', { text }, '?wait=stored');
+    ids.push(...(body.ids ?? []).map(String));
+  }
+  return ids;
+}
+
+/** What the server keeps; each `at` is Unix ms there. */
+async function kept(server: ServerProcess): Promise<{ text: string; at: number }[]> {
+  const response = await fetch(`${server.apiUrl}/rooms/demo/comments`);
+  return ((await response.json()) as { comments: { text: string; at: number }[] }).comments;
+}
+
+describe('connect, with a real server', () => {
+  it.each(CODECS)('gives history and what comes, with %s', async (codec) => {
+    const server = await start();
+    const [first] = await postAll(server, ['神之感动']);
+    const { room, comments } = await watchLive(server.viewerUrl, { codec, history: 10 });
+    const second = await room.send({ text: 'gj', mode: 'top', color: 255, size: 30, extra: 'gift:1' });
+    await vi.waitFor(() => expect(comments).toHaveLength(2), WAIT);
+    expect([first, second]).toStrictEqual([comments[0]?.id, { id: comments[1]?.id, seq: room.last }]);
+    expect(comments.map(({ text }) => text)).toStrictEqual(['神之感动', 'gj']);
+    expect(comments[1]).toMatchObject({ mode: 'top', color: 255, size: 30, extra: 'gift:1' });
+    expect(comments.map(({ time }) => time)).toStrictEqual((await kept(server)).map(({ at }) => at));
+    expect([room.codec, room.viewers, room.duplicates]).toStrictEqual([codec, 1, 0]);
+  });
+
+  it('gives refusals as values, those that name no comment too', async () => {
+    const server = await start();
+    const { room } = await watchLive(server.viewerUrl);
+    const sent = [room.send({ text: '' }), room.send({ text: 'x'.repeat(5_000) }), room.send({ text: 'fine' })];
+    const [blank, large, fine] = await Promise.all(sent);
+    expect(blank).toMatchObject({ refused: 'TEXT_INVALID', message: expect.stringContaining('text') });
+    expect(large).toMatchObject({ refused: 'TOO_LARGE' });
+    expect(fine).toMatchObject({ id: '1.0', seq: 1 });
+  });
+
+  it('tells of a recall', async () => {
+    const server = await start();
+    const { room } = await watchLive(server.viewerUrl);
+    const recalls: string[] = [];
+    room.on('recall', (ids) => recalls.push(...ids));
+    const [id] = await postAll(server, ['oops']);
+    await fetch(`${server.apiUrl}/rooms/demo/comments/${id}`, { method: 'DELETE' });
+    await vi.waitFor(() => expect(recalls).toStrictEqual([id]), WAIT);
+  });
+
+  it('tells of the gap where more was said than is kept', async () => {
+    const server = await start(['--memory-comments', '2']);
+    await postAll(server, ['1', '2', '3', '4', '5']);
+    const room = connect({ url: server.viewerUrl, room: 'demo', WebSocket, since: 1 });
+    ends.push(() => room.close());
+    const gaps: unknown[] = [];
+    room.on('gap', (gap) => gaps.push(gap));
+    await vi.waitFor(() => expect(room.last).toBe(5), WAIT);
+    expect(gaps).toStrictEqual([{ from: 2, to: 3 }]);
+  });
+
+  it('goes on over a restart of the server, no comment lost or doubled', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'volley-client-'));
+    ends.push(() => rmSync(dir, { recursive: true, force: true }));
+    const store = ['--store', `lmdb:${dir}`];
+    const first = await start(store);
+    const watchers = await Promise.all(CODECS.map((codec) => watchLive(first.viewerUrl, { codec })));
+    const states: ConnectionState[] = [];
+    watchers[0]?.room.on('state', (state) => states.push(state));
+    const ids = await postAll(first, ['1', '2', '3']);
+    await first.stop('SIGTERM');
+    const second = await start([...store, '--port', new URL(first.viewerUrl).port]);
+    ids.push(...(await postAll(second, ['4', '5'])));
+    await vi.waitFor(() => {
+      for (const { comments } of watchers) expect(comments.map(({ id }) => id)).toStrictEqual(ids);
+    }, WAIT);
+    for (const { room } of watchers) expect([room.state, room.duplicates]).toStrictEqual(['live', 0]);
+    expect(states.filter((state) => state === 'live')).toHaveLength(1);
+  });
+
+  it('begins anew, and says so, where the server has lost everything', async () => {
+    const first = await start();
+    const { room, comments } = await watchLive(first.viewerUrl);
+    await postAll(first, ['1', '2', '3']);
+    await vi.waitFor(() => expect(room.last).toBe(3), WAIT);
+    const resets: unknown[] = [];
+    room.on('welcome', ({ reset }) => resets.push(reset));
+    await first.stop('SIGKILL');
+    const second = await start(['--port', new URL(first.viewerUrl).port]);
+    await becomes(room, 'live');
+    await postAll(second, ['4']);
+    await vi.waitFor(() => expect(comments.map(({ text }) => text)).toStrictEqual(['1', '2', '3', '4']), WAIT);
+    expect([room.last, resets]).toStrictEqual([1, [true]]);
+  });
+
+  it('rejects a send whose link is cut before the answer, and never sends it again', async () => {
+    const server = await start();
+    const proxy = await proxyBefore(server);
+    const { room } = await watchLive(proxy.url);
+    // The comment reaches the server, and its answer is lost with the link.
+    proxy.fate = () => ({ kind: 'cut', after: 0 });
+    await expect(room.send({ text: 'once' })).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+    proxy.fate = () => ({ kind: 'pass', delay: 0 });
+    await becomes(room, 'live');
+    await room.send({ text: 'after' });
+    expect((await kept(server)).map(({ text }) => text)).toStrictEqual(['once', 'after']);
+  });
+
+  it('notices a link on which nothing comes through any more, and loses nothing', async () => {
+    const server = await start();
+    const proxy = await proxyBefore(server);
+    const { room, comments } = await watchLive(proxy.url, { staleAfter: 2_500 });
+    const states: ConnectionState[] = [];
+    room.on('state', (state) => states.push(state));
+    proxy.swallow = true;
+    const ids = await postAll(server, ['1', '2']);
+    await vi.waitFor(() => expect(states).toContain('stale'), WAIT);
+    proxy.swallow = false;
+    proxy.cut();
+    await vi.waitFor(() => expect(comments.map(({ id }) => id)).toStrictEqual(ids), WAIT);
+    expect(room.state).toBe('live');
+  });
+
+  it('lets a loop end by close, with everything before it', async () => {
+    const server = await start();
+    const { room } = await watchLive(server.viewerUrl);
+    const texts: string[] = [];
+    const loop = (async () => {
+      for await (const { text } of room) {
+        texts.push(text);
+        if (texts.length === 3) room.close();
+      }
+    })();
+    await postAll(server, ['1', '2', '3']);
+    await loop;
+    expect(texts).toStrictEqual(['1', '2', '3']);
+    expect(room.state).toBe('closed');
+  });
+});
+
+describe('connect, over links that are cut, held up and robbed of bytes', () => {
+  it.each(CODECS)('loses and doubles none of some hundred comments, with %s', async (codec) => {
+    const server = await start();
+    const proxy = await proxyBefore(server);
+    const { room, comments } = await watchLive(proxy.url, { codec, staleAfter: 1_500 });
+    const gaps: unknown[] = [];
+    room.on('gap', (gap) => gaps.push(gap));
+    proxy.fate = (piece) => {
+      const chance = Math.random();
+      if (chance < 0.05) return { kind: 'cut', after: Math.floor(Math.random() * piece.length) };
+      if (chance < 0.06) return { kind: 'lose' };
+      return { kind: 'pass', delay: chance < 0.3 ? Math.random() * 30 : 0 };
+    };
+    const cuts = setInterval(() => proxy.cut(), 150);
+    ends.push(() => clearInterval(cuts));
+    const ids: string[] = [];
+    for (let i = 0; i < 300; i += 3) {
+      const posted = await server.post(
+        'demo',
+        [{ text: `${i}` }, { text: `${i + 1}` }, { text: `${i + 2}` }],
+        '?wait=stored',
+      );
+      ids.push(...(posted.body.ids ?? []).map(String));
+    }
+    clearInterval(cuts);
+    proxy.fate = () => ({ kind: 'pass', delay: 0 });
+    proxy.cut();
+    await vi.waitFor(() => expect(comments).toHaveLength(300), WAIT);
+    expect(comments.map(({ id }) => id)).toStrictEqual(ids);
+    expect(comments.map(({ text }) => text)).toStrictEqual(ids.map((_, i) => `${i}`));
+    expect(gaps).toStrictEqual([]);
+    expect(proxy.opened).toBeGreaterThan(5);
+  });
+});

@@ -1,0 +1,77 @@
+/** Plays a room: what a connection receives goes through a Playout, and no further while nobody can see it. */
+import { type Playable, Playout, type PlayoutOptions } from './playout.ts';
+
+/** What a connection gives to whoever plays it; `connect` gives it, and so does anything else of this shape. */
+export interface PlayableRoom<C extends Playable = Playable> {
+  /** `connecting` before the first welcome. */
+  readonly state?: string;
+  /** The last batch that was received. */
+  readonly last?: number | undefined;
+  on(event: 'welcome', listener: (welcome: { readonly seq: number; readonly interval: number }) => void): () => void;
+  on(event: 'batch', listener: (batch: { readonly seq: number; readonly comments: readonly C[] }) => void): () => void;
+  on(event: 'recall', listener: (ids: readonly string[]) => void): () => void;
+}
+
+export interface PlayRoomOptions<C extends Playable = Playable> extends PlayoutOptions<C> {
+  /** True to play the room's history too, at once; it is what came before the first welcome's seq. Default false. */
+  readonly backfill?: boolean;
+}
+
+/** A room that is being played. */
+export interface RoomPlayout<C extends Playable = Playable> {
+  readonly playout: Playout<C>;
+  /** Shows nothing more and listens no more. The connection stays open. */
+  detach(): void;
+}
+
+/** A browser's document, as far as it is needed; in Node there is none, and nothing is ever hidden. */
+interface Visibility {
+  readonly visibilityState: string;
+  addEventListener(type: 'visibilitychange', listener: () => void): void;
+  removeEventListener(type: 'visibilitychange', listener: () => void): void;
+}
+
+/**
+ * Plays what `room` receives from now on. Called right after `connect` it hears the welcome, and the interval from it;
+ * later, or for a room with another interval than 1,000 ms, give `interval`.
+ *
+ * While the page is hidden nothing is shown: no frames are drawn then, so comments would pile up. What was missed over
+ * a reconnect is played as after a stall.
+ */
+export function playRoom<C extends Playable>(room: PlayableRoom<C>, options: PlayRoomOptions<C>): RoomPlayout<C> {
+  const playout = new Playout<C>(options);
+  // A room that is connected already has had its history, and its next welcome is that of a reconnect.
+  const connected = room.state !== undefined && room.state !== 'connecting';
+  let history = connected ? room.last : undefined;
+  const ends = [
+    room.on('welcome', ({ seq, interval }) => {
+      history ??= seq;
+      playout.interval = options.interval ?? interval;
+    }),
+    room.on('batch', (batch) => {
+      if (batch.seq > (history ?? 0)) playout.add(batch);
+      else if (options.backfill === true) playout.replay(batch);
+    }),
+    room.on('recall', (ids) => playout.recall(ids)),
+    whenHidden(playout),
+  ];
+  return {
+    playout,
+    detach() {
+      for (const end of ends) end();
+      playout.stop();
+    },
+  };
+}
+
+function whenHidden(playout: { pause(): void; resume(): void }): () => void {
+  const { document } = globalThis as { readonly document?: Visibility };
+  if (document === undefined) return () => {};
+  const follow = (): void => {
+    if (document.visibilityState === 'hidden') playout.pause();
+    else playout.resume();
+  };
+  follow();
+  document.addEventListener('visibilitychange', follow);
+  return () => document.removeEventListener('visibilitychange', follow);
+}

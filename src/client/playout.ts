@@ -1,0 +1,272 @@
+/**
+ * Playout: comments come in one batch a second and are shown one by one, in the spacing in which they were said.
+ * docs/client.md states how even that is. No `node:` import.
+ */
+import { type Clock, systemClock } from '../clock.ts';
+import { PlayoutTime } from './playout-time.ts';
+
+/** A comment that can be played: `time` is when the server took it, Unix ms. */
+export interface Playable {
+  readonly id: string;
+  readonly time: number;
+}
+
+/** Why a comment was left out: more than `perSecond`, or it came or waited too late to be shown. */
+export type DropReason = 'dense' | 'late';
+
+export interface PlayoutOptions<C extends Playable = Playable> {
+  /** Shows one comment now. What it throws is thrown again on its own, and the next comment is shown all the same. */
+  readonly show: (comment: C) => void;
+  /** Comments shown a second at most, over 0. Default 40. */
+  readonly perSecond?: number;
+  /** Milliseconds between two batches of the room, as the welcome tells it. Default 1,000. */
+  readonly interval?: number;
+  /** How late a batch may come, ms, before it shows. All comments wait this much longer. Default a quarter interval. */
+  readonly slack?: number;
+  /** Called with how many comments were just left out, and why. */
+  readonly onDropped?: (count: number, reason: DropReason) => void;
+  /** Monotonic milliseconds and one timer; the system's by default. */
+  readonly clock?: Pick<Clock, 'now' | 'after'>;
+}
+
+interface Waiting<C> {
+  readonly comment: C;
+  /** When it is to be shown, ms on this machine's clock; never before that of the one in front of it. */
+  readonly due: number;
+}
+
+/** What waits longer than this many intervals is left out, and never before so many ms: links stall as they do. */
+const PATIENCE = 3;
+const LEAST_PATIENCE = 3_000;
+/** After a stall time passes this many times as fast on screen as off it. */
+const CATCH_UP = 2;
+/** A timer that is later than this, ms, was held up: by a busy page or a tab in the background. */
+const HELD_UP = 50;
+/** Comments that may be shown at once, as a part of those of a second: a late timer must not cost any. */
+const BURST = 0.1;
+
+export class Playout<C extends Playable = Playable> {
+  readonly #show: (comment: C) => void;
+  readonly #onDropped: (count: number, reason: DropReason) => void;
+  readonly #clock: Pick<Clock, 'now' | 'after'>;
+  readonly #slack: number | undefined;
+  #interval: number;
+  #time: PlayoutTime;
+  /** ms between two comments at the greatest density. */
+  readonly #gap: number;
+  readonly #burst: number;
+  #queue: Waiting<C>[] = [];
+  /** How far the screen is behind what is due, ms, as of `#lagAt`. It shrinks as time passes. */
+  #lag = 0;
+  #lagAt = 0;
+  #credit: number;
+  #creditAt: number;
+  #lastDue = Number.NEGATIVE_INFINITY;
+  #now = Number.NEGATIVE_INFINITY;
+  #cancel: (() => void) | null = null;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #paused = false;
+  #stopped = false;
+  #dropped = 0;
+
+  constructor(options: PlayoutOptions<C>) {
+    const { perSecond = 40, interval = 1_000, slack } = options;
+    if (!(perSecond > 0)) throw new RangeError('perSecond must be over 0');
+    if (!(interval > 0) || (slack !== undefined && !(slack >= 0)))
+      throw new RangeError('interval must be over 0 and slack 0 or more');
+    this.#show = options.show;
+    this.#onDropped = options.onDropped ?? (() => {});
+    this.#clock = options.clock ?? systemClock;
+    this.#interval = interval;
+    this.#slack = slack;
+    this.#time = new PlayoutTime(interval, slack ?? interval / 4);
+    this.#gap = 1_000 / perSecond;
+    this.#burst = Math.max(1, perSecond * BURST);
+    this.#credit = this.#burst;
+    this.#creditAt = this.#tick();
+  }
+
+  /** Comments left out so far, for whatever reason; recalled ones are not among them. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** Comments that wait to be shown. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /**
+   * Milliseconds between two batches, as a welcome tells it. Another value than before starts the reckoning anew; what
+   * waits keeps its time.
+   */
+  set interval(interval: number) {
+    if (!(interval > 0)) throw new RangeError('interval must be over 0');
+    if (interval === this.#interval) return;
+    this.#interval = interval;
+    this.#time = new PlayoutTime(interval, this.#slack ?? interval / 4);
+  }
+
+  /** Takes a batch that has just come. Batches are given in their order. */
+  add({ comments }: { readonly comments: readonly C[] }): void {
+    const first = comments[0];
+    if (this.#stopped || first === undefined) return;
+    const now = this.#tick();
+    let last = first.time;
+    for (const { time } of comments) last = Math.max(last, time);
+    const shift = this.#time.shiftFor({ arrived: now, first: first.time, last });
+    const oldest = now - this.#patience;
+    const begin = comments.find(({ time }) => time + shift >= oldest);
+    if (begin !== undefined) {
+      // The screen goes back to where the batch begins, then on faster, so that late comments do not come in a heap.
+      this.#setLag(now, Math.max(this.#lagOf(now), now - Math.max(begin.time + shift, this.#lastDue)));
+    }
+    for (const comment of comments) this.#push(comment, comment.time + shift);
+    this.#step(now);
+  }
+
+  /** Plays comments from before this viewer came, evenly over one interval from now on. */
+  replay({ comments }: { readonly comments: readonly C[] }): void {
+    if (this.#stopped) return;
+    const now = this.#tick();
+    // However much history there is, what is new must not wait for it.
+    const start = Math.min(Math.max(now, this.#lastDue), now + this.#interval);
+    for (const [i, comment] of comments.entries()) this.#push(comment, start + (i * this.#interval) / comments.length);
+    this.#step(now);
+  }
+
+  /** Takes back what has not been shown yet. */
+  recall(ids: readonly string[]): void {
+    const gone = new Set(ids);
+    this.#queue = this.#queue.filter(({ comment }) => !gone.has(comment.id));
+  }
+
+  /** Shows nothing until {@link resume}. What comes meanwhile waits, as long as it would after a stall. */
+  pause(): void {
+    if (this.#paused) return;
+    const now = this.#tick();
+    this.#setLag(now, this.#lagOf(now));
+    this.#paused = true;
+    this.#unset();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    const now = this.#tick();
+    this.#standStill(now, this.#lagOf(now));
+    this.#paused = false;
+    this.#step(now);
+  }
+
+  /** Ends for good: nothing is shown any more; what waits is forgotten and not counted. */
+  stop(): void {
+    this.#stopped = true;
+    this.#queue = [];
+    this.#unset();
+  }
+
+  get #patience(): number {
+    return Math.max(PATIENCE * this.#interval, LEAST_PATIENCE);
+  }
+
+  #push(comment: C, due: number): void {
+    this.#lastDue = Math.max(this.#lastDue, due);
+    this.#queue.push({ comment, due: this.#lastDue });
+  }
+
+  /**
+   * Shows and drops what must be by now, then sets the timer for the next. Comments leave the queue one by one, each
+   * before it is shown: `show` may call anything here.
+   */
+  #step(now: number): void {
+    this.#unset();
+    const oldest = now - this.#patience;
+    let late = 0;
+    for (; (this.#queue[0]?.due ?? now) < oldest; late += 1) this.#queue.shift();
+    this.#drop(late, 'late');
+    const reached = now - this.#lagOf(now);
+    let dense = 0;
+    this.#earn(now);
+    for (let head = this.#queue[0]; head !== undefined && !this.#paused; head = this.#queue[0]) {
+      if (head.due > reached) break;
+      const waited = reached - head.due;
+      if (waited <= this.#interval && this.#credit < 1) break;
+      this.#queue.shift();
+      if (waited > this.#interval) dense += 1;
+      else {
+        this.#credit -= 1;
+        guard(() => this.#show(head.comment));
+      }
+    }
+    this.#drop(dense, 'dense');
+    this.#schedule(now);
+  }
+
+  /** One timer at a time, in whole milliseconds: browsers cut off fractions, and would wake this too early. */
+  #schedule(now: number): void {
+    this.#unset();
+    const head = this.#queue[0];
+    if (head === undefined || this.#paused) return;
+    const lag = this.#lagOf(now);
+    const ahead = head.due - (now - lag);
+    const until = ahead < CATCH_UP * lag ? ahead / CATCH_UP : head.due - now;
+    const wait = Math.max(1, Math.ceil(Math.max(until, (1 - this.#credit) * this.#gap)));
+    this.#wakeAt = now + wait;
+    this.#cancel = this.#clock.after(wait, () => this.#step(this.#tick()));
+  }
+
+  #unset(): void {
+    this.#cancel?.();
+    this.#cancel = null;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+  }
+
+  /** The time, which never goes back. Where a timer was held up, the screen has stood still for as long. */
+  #tick(): number {
+    const now = Math.max(this.#now, this.#clock.now());
+    const late = now - this.#wakeAt;
+    this.#now = now;
+    this.#wakeAt = Number.POSITIVE_INFINITY;
+    if (late > HELD_UP) this.#standStill(now, this.#lagOf(now) + late);
+    return now;
+  }
+
+  /** How far the screen is behind at `now`: what it catches up is the time that passed, times how much faster it is. */
+  #lagOf(now: number): number {
+    const passed = now - this.#lagAt;
+    return this.#paused ? this.#lag + passed : Math.max(0, this.#lag - passed * (CATCH_UP - 1));
+  }
+
+  /** The screen stood still and is now `lag` behind, but not behind what waits first: nothing comes before that. */
+  #standStill(now: number, lag: number): void {
+    const head = this.#queue[0];
+    this.#setLag(now, head === undefined ? 0 : Math.min(lag, now - head.due));
+  }
+
+  #setLag(now: number, lag: number): void {
+    this.#lag = Math.max(0, Math.min(lag, this.#patience));
+    this.#lagAt = now;
+  }
+
+  #earn(now: number): void {
+    this.#credit = Math.min(this.#burst, this.#credit + (now - this.#creditAt) / this.#gap);
+    this.#creditAt = now;
+  }
+
+  #drop(count: number, reason: DropReason): void {
+    if (count === 0) return;
+    this.#dropped += count;
+    guard(() => this.#onDropped(count, reason));
+  }
+}
+
+/** What a callback throws is an uncaught error, as in any event listener, and stops nothing here. */
+function guard(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

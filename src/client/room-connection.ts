@@ -1,0 +1,290 @@
+import type { Mode } from '../comment.ts';
+import type { BatchMessage } from '../frames/batch-message.ts';
+import type { CodecName } from '../frames/codec.ts';
+import { Backoff } from './backoff.ts';
+import { type ClientErrorCode, VolleyClientError } from './client-error.ts';
+import { CommentIterator } from './comment-iterator.ts';
+import type { ConnectSettings } from './connect-options.ts';
+import { EventListeners, type Listener } from './event-listeners.ts';
+import { Link, type LinkEnd } from './link.ts';
+import { type LiveBatch, type LiveComment, toLiveBatch } from './live-comment.ts';
+import { listenToPage } from './page-events.ts';
+import { type Ack, PendingSends, type Refused } from './pending-sends.ts';
+import { ResumeState, type Verdict } from './resume-state.ts';
+import type { Gap, RefusedMessage, ServerMessage, Welcome } from './server-message.ts';
+
+/**
+ * `connecting` until the first welcome, `live` with one, `stale` when nothing was heard for too long, `reconnecting`
+ * whenever a link was lost, `closed` after `close()`.
+ */
+export type ConnectionState = 'connecting' | 'live' | 'stale' | 'reconnecting' | 'closed';
+
+export interface RoomEvents {
+  state: ConnectionState;
+  /** Every link's first message. */
+  welcome: Welcome;
+  batch: LiveBatch;
+  /** Each comment of a batch, after the batch. */
+  comment: LiveComment;
+  /** How many watch the room, when it has changed. */
+  viewers: number;
+  /** The ids of comments that were taken back. */
+  recall: readonly string[];
+  /** Batches that were missed for good. */
+  gap: Gap;
+  /** We read too slowly and messages were dropped: the link is opened anew to get them. */
+  skipped: undefined;
+  /** A refusal that belongs to no `send`. */
+  refused: RefusedMessage;
+  /** What came could not be read; the link is opened anew, with a simpler codec where there is one. */
+  fault: Error;
+}
+
+/** What can be sent; the server checks it. */
+export interface OwnComment {
+  readonly text: string;
+  readonly mode?: Mode | undefined;
+  readonly color?: number | undefined;
+  readonly size?: number | undefined;
+  readonly extra?: string | undefined;
+}
+
+/** The server cuts a link on which a larger message comes (docs/protocol.md, Limits). */
+const MOST_BYTES = 65_536;
+
+/** What is taken next where a codec cannot be read. */
+const SIMPLER: Record<CodecName, CodecName> = { deflate: 'msgpack', msgpack: 'json', json: 'json' };
+
+/** The close code of a link that ended without one; also what stands for an end of our own. */
+const ABNORMAL = 1006;
+
+/** One room, watched over as many links as it takes. Made by `connect`. */
+export class RoomConnection implements AsyncIterable<LiveComment> {
+  readonly #settings: ConnectSettings;
+  readonly #listeners = new EventListeners<RoomEvents>();
+  readonly #iterators = new Set<CommentIterator>();
+  readonly #resume: ResumeState;
+  readonly #backoff: Backoff;
+  readonly #sends = new PendingSends();
+  readonly #stopListening: () => void;
+  #state: ConnectionState = 'connecting';
+  #codec: CodecName;
+  #link: Link | undefined;
+  #welcomed = false;
+  /** Whether this link has brought anything new: only then may the next one follow at once. */
+  #progressed = false;
+  #wasOffline = false;
+  #cancelRetry: (() => void) | undefined;
+  #refs = 0;
+  #viewers = 0;
+  #duplicates = 0;
+  #overflow = 0;
+
+  constructor(settings: ConnectSettings) {
+    this.#settings = settings;
+    this.#codec = settings.codec;
+    this.#resume = new ResumeState(settings);
+    this.#backoff = new Backoff(settings.backoff, settings.random);
+    this.#open();
+    this.#stopListening = listenToPage({
+      offline: () => {
+        this.#wasOffline = true;
+      },
+      online: () => this.#backOnline(),
+      visible: () => (this.#cancelRetry === undefined ? this.#link?.check() : this.#open()),
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** The last batch that was taken, to be given as `since` to another connection; undefined before there is any. */
+  get last(): number | undefined {
+    return this.#resume.last;
+  }
+
+  /** How many watch the room, as last heard. */
+  get viewers(): number {
+    return this.#viewers;
+  }
+
+  /** The codec in use: what was asked for, or a simpler one. */
+  get codec(): CodecName {
+    return this.#codec;
+  }
+
+  /** Batches that came although they had come before, and were dropped. */
+  get duplicates(): number {
+    return this.#duplicates;
+  }
+
+  /** Comments that loops lost because 10,000 were waiting. */
+  get overflow(): number {
+    return this.#overflow;
+  }
+
+  /** Calls `listener` at every such event, until what it gives back is called. A listener that throws stops nothing. */
+  on<Name extends keyof RoomEvents>(name: Name, listener: Listener<RoomEvents[Name]>): () => void {
+    return this.#listeners.on(name, listener);
+  }
+
+  /** The comments from now on. A loop that is left ends itself only; `close()` ends all. */
+  [Symbol.asyncIterator](): CommentIterator {
+    const iterator = new CommentIterator((ended) => this.#iterators.delete(ended));
+    if (this.#state === 'closed') iterator.end();
+    else this.#iterators.add(iterator);
+    return iterator;
+  }
+
+  /**
+   * Sends a comment; gives the ack once the store holds it, or the refusal. Never sent again by itself.
+   * Rejects with VolleyClientError NOT_CONNECTED (not sent), CONNECTION_LOST (stored or not), CLOSED.
+   */
+  async send({ text, mode, color, size, extra }: OwnComment): Promise<Ack | Refused> {
+    const link = this.#link;
+    if (this.#state === 'closed') throw new VolleyClientError('CLOSED', 'the connection was closed');
+    if (!this.#welcomed || !link?.open) throw new VolleyClientError('NOT_CONNECTED', 'there is no link to send on');
+    this.#refs += 1;
+    const ref = this.#refs.toString(36);
+    const message = JSON.stringify({ type: 'comment', ref, text, mode, color, size, extra });
+    const bytes = new TextEncoder().encode(message).length;
+    if (bytes > MOST_BYTES) return { refused: 'TOO_LARGE', message: 'larger than any server takes' };
+    link.send(message);
+    return this.#sends.add(ref, bytes);
+  }
+
+  /** Ends the connection for good, and every loop over it. May be called twice. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#stopListening();
+    this.#leaveLink('CLOSED', 'the connection was closed');
+    for (const iterator of this.#iterators) iterator.end();
+    this.#become('closed');
+  }
+
+  #open(): void {
+    this.#leaveLink('CONNECTION_LOST', 'the link was lost before the answer');
+    const { url, WebSocket, clock, staleAfter } = this.#settings;
+    const address = new URL(url);
+    for (const [name, value] of Object.entries(this.#resume.start())) address.searchParams.set(name, String(value));
+    this.#link = new Link(
+      { url: address.href, codec: this.#codec, WebSocket, clock, staleAfter },
+      { message: (message) => this.#take(message), ended: (end) => this.#lost(end) },
+    );
+    if (this.#state !== 'connecting') this.#become('reconnecting');
+  }
+
+  #leaveLink(code: ClientErrorCode, detail: string): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
+    this.#link?.drop();
+    this.#link = undefined;
+    this.#welcomed = false;
+    this.#progressed = false;
+    this.#sends.rejectAll(code, detail);
+  }
+
+  #take(message: ServerMessage): void {
+    if (message.type === 'welcome') this.#welcome(message);
+    else if (!this.#welcomed) this.#startOver();
+    else if (message.type === 'batch') this.#takeBatch(message);
+    else if (message.type === 'presence') this.#takePresence(message);
+    else if (message.type === 'recall') this.#emit('recall', message.ids);
+    else if (message.type === 'ack') this.#sends.acknowledge(message);
+    else if (message.type === 'refused') {
+      if (!this.#sends.refuse(message)) this.#emit('refused', message);
+    } else {
+      this.#emit('skipped', undefined);
+      // Answers may be among what was dropped, so nothing on this link can be counted on.
+      this.#startOver();
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    this.#welcomed = true;
+    this.#backoff.reset();
+    const gap = this.#resume.welcome(welcome);
+    this.#become('live');
+    this.#emit('welcome', welcome);
+    if (gap !== undefined) this.#emit('gap', gap);
+    this.#count(welcome.viewers);
+  }
+
+  #takeBatch(message: BatchMessage): void {
+    const verdict = this.#resume.batch(message);
+    if (verdict.kind === 'drop') this.#duplicates += 1;
+    if (!this.#follow(verdict)) return;
+    const batch = toLiveBatch(message, verdict.after);
+    this.#count(batch.viewers);
+    this.#emit('batch', batch);
+    for (const comment of batch.comments) {
+      this.#emit('comment', comment);
+      for (const iterator of this.#iterators) if (iterator.push(comment)) this.#overflow += 1;
+    }
+  }
+
+  #takePresence({ seq, viewers }: { seq: number; viewers: number }): void {
+    this.#follow(this.#resume.presence(seq));
+    this.#count(viewers);
+  }
+
+  /** Does what a verdict asks for; true where there is something to take. */
+  #follow(verdict: Verdict): verdict is Extract<Verdict, { kind: 'take' }> {
+    if (verdict.kind === 'resume') this.#startOver();
+    if (verdict.kind !== 'take') return false;
+    this.#progressed = true;
+    if (verdict.gap !== undefined) this.#emit('gap', verdict.gap);
+    return true;
+  }
+
+  #count(viewers: number): void {
+    if (viewers === this.#viewers) return;
+    this.#viewers = viewers;
+    this.#emit('viewers', viewers);
+  }
+
+  /** Opens the next link at once, or after a pause where this one has brought nothing new. */
+  #startOver(): void {
+    if (this.#state === 'closed') return;
+    if (this.#progressed) this.#open();
+    else this.#retryAfter(this.#backoff.pauseAfter(ABNORMAL), 'reconnecting');
+  }
+
+  #lost(end: LinkEnd): void {
+    if (end.kind === 'closed') {
+      this.#retryAfter(this.#backoff.pauseAfter(end.code), 'reconnecting');
+    } else if (end.kind === 'stale') {
+      this.#retryAfter(this.#backoff.pauseAfter(ABNORMAL), this.#state === 'live' ? 'stale' : 'reconnecting');
+    } else {
+      const simpler = SIMPLER[this.#codec];
+      const pause = simpler === this.#codec ? this.#settings.backoff.most : 0;
+      this.#codec = simpler;
+      this.#retryAfter(pause, 'reconnecting');
+      this.#emit('fault', end.error);
+    }
+  }
+
+  #retryAfter(pause: number, state: ConnectionState): void {
+    this.#leaveLink('CONNECTION_LOST', 'the link was lost before the answer');
+    this.#cancelRetry = this.#settings.clock.after(pause, () => this.#open());
+    this.#become(state);
+  }
+
+  /** A link that was open while the network was away may be dead without knowing it: resuming is cheap and exact. */
+  #backOnline(): void {
+    if (this.#cancelRetry !== undefined || this.#wasOffline) this.#open();
+    this.#wasOffline = false;
+  }
+
+  /** Listeners may close the connection at any event: what would follow is not told any more. */
+  #emit<Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]): void {
+    if (this.#state !== 'closed') this.#listeners.emit(name, event);
+  }
+
+  #become(state: ConnectionState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#listeners.emit('state', state);
+  }
+}

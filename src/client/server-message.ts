@@ -1,0 +1,118 @@
+/** The server's text messages (docs/protocol.md), read and checked. */
+import type { BatchMessage } from '../frames/batch-message.ts';
+import { VolleyClientError } from './client-error.ts';
+
+/** Batches that are gone for good, both ends included. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The first message of every link. */
+export interface Welcome {
+  readonly type: 'welcome';
+  readonly room: string;
+  /** The room's newest batch, 0 for none. */
+  readonly seq: number;
+  readonly viewers: number;
+  /** Milliseconds between two pushes of the room. */
+  readonly interval: number;
+  /** The room has begun anew: what is kept of it follows. */
+  readonly reset?: boolean;
+  readonly gap?: Gap;
+}
+
+export interface AckMessage {
+  readonly type: 'ack';
+  readonly ref?: string;
+  readonly id: string;
+  readonly seq: number;
+}
+
+/** A message of ours was not taken. Decide by `code`; `message` is for people. */
+export interface RefusedMessage {
+  readonly type: 'refused';
+  readonly ref?: string;
+  readonly code: string;
+  readonly message: string;
+  /** The same comment may be taken that much later. */
+  readonly retryAfterMs?: number;
+}
+
+export type ServerMessage =
+  | Welcome
+  | BatchMessage
+  | { readonly type: 'presence'; readonly seq: number; readonly viewers: number }
+  | { readonly type: 'recall'; readonly ids: readonly string[] }
+  | { readonly type: 'skipped' }
+  | AckMessage
+  | RefusedMessage;
+
+/** By type, the members that the SDK counts on, and what each must be. */
+const MEMBERS: Record<ServerMessage['type'], Record<string, (value: unknown) => boolean>> = {
+  welcome: { seq: isWhole, viewers: isWhole, interval: isWhole, gap: isGap },
+  batch: { seq: isSeq, prev: isWhole, at: Number.isFinite, viewers: isWhole, comments: isComments },
+  presence: { seq: isWhole, viewers: isWhole },
+  recall: { ids: (ids) => Array.isArray(ids) && ids.every(isString) },
+  skipped: {},
+  ack: { seq: isSeq, id: isString },
+  refused: { code: isString },
+};
+
+/**
+ * Reads a text message; null for a type that this version does not know, which is to be ignored.
+ * @throws VolleyClientError UNREADABLE when it is not a message at all
+ */
+export function readMessage(text: string): ServerMessage | null {
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch (cause) {
+    throw new VolleyClientError('UNREADABLE', 'a text message that is not JSON', { cause });
+  }
+  return checkMessage(message);
+}
+
+/**
+ * Checks a message, whatever it came as; null for a type that this version does not know.
+ * @throws VolleyClientError UNREADABLE when a member that the SDK counts on is not what it must be
+ */
+export function checkMessage(message: unknown): ServerMessage | null {
+  if (!isObject(message) || !isString(message.type)) {
+    throw new VolleyClientError('UNREADABLE', 'a message without a type');
+  }
+  const { type } = message;
+  if (!Object.hasOwn(MEMBERS, type)) return null;
+  for (const [name, holds] of Object.entries(MEMBERS[type as ServerMessage['type']])) {
+    if (!holds(message[name])) throw new VolleyClientError('UNREADABLE', `a ${type} whose ${name} is wrong`);
+  }
+  return message as unknown as ServerMessage;
+}
+
+function isComments(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isComment);
+}
+
+function isComment(value: unknown): boolean {
+  return isObject(value) && isString(value.id) && isString(value.text) && Number.isFinite(value.at);
+}
+
+function isGap(value: unknown): boolean {
+  return value === undefined || (isObject(value) && isSeq(value.from) && isSeq(value.to));
+}
+
+function isSeq(value: unknown): boolean {
+  return isWhole(value) && value !== 0;
+}
+
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
