@@ -2,11 +2,12 @@ import { equal } from 'node:assert/strict';
 import type { RefusalCode } from '../../src/codes.ts';
 import { type Codec, JSON_CODEC } from '../../src/frames/codec.ts';
 import { createRing, RingReader, RingWriter } from '../../src/frames/frame-ring.ts';
-import { largestBatch } from '../../src/frames/push-size.ts';
+import { largestBatch, mostRecalled } from '../../src/frames/push-size.ts';
 import { Pusher } from '../../src/frames/pusher.ts';
 import { Tally } from '../../src/metrics/tally.ts';
+import type { PushSink } from '../../src/rooms/push-sink.ts';
 import type { Origin, Room } from '../../src/rooms/room.ts';
-import { type PushSink, Rooms } from '../../src/rooms/rooms.ts';
+import { Rooms } from '../../src/rooms/rooms.ts';
 import type { StoredBatch } from '../../src/store/store.ts';
 import { MemoryStore } from '../../src/store/store-memory.ts';
 import { HandClock } from './hand-clock.ts';
@@ -149,6 +150,7 @@ export class RoomsRig {
       sink: end?.pusher(this.clock, this.tally, committed) ?? new CommittingSink(committed),
       shards: 1,
       maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT),
+      maxRecalled: mostRecalled(16 * 1_048_576),
       tally: this.tally,
     });
     this.names = Array.from({ length: rooms }, (_, i) => `room-${i}`);

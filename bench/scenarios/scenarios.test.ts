@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
 import { type BenchProcessOptions, runBench } from '../cli/bench-process.fixture.ts';
@@ -84,6 +85,18 @@ describe.concurrent('the scenario', () => {
     expect(run.connects.count).toBe(30);
     expect(run.closedByCode).toEqual({});
     expect(run.server.cpuMicrosecondsPerFrame).toBeNull();
+  });
+
+  it('join-storm has viewers resume behind, on a server with files of its own', async () => {
+    const { run, settings } = await measure(
+      '--scenario join-storm --behind 2 -c 30 -d 1 --warmup 0 --interval 100 --server-store lmdb',
+    );
+    expect(settings).toMatchObject({ behindSeconds: 2, serverStore: 'lmdb' });
+    expect(run.latencyMs.caughtUp?.count).toBe(30);
+    expect(run.closedByCode).toEqual({});
+    const [, folder = ''] = /--store lmdb:(\S+)/.exec(run.server.description) ?? [];
+    expect(folder).toContain('volley-bench-');
+    expect(existsSync(folder)).toBe(false);
   });
 
   it('ingest has every comment of a flood acknowledged', async () => {

@@ -46,8 +46,12 @@ describe('volley --help', () => {
       const help = unwrapped(stdout);
       for (const setting of SETTINGS) {
         const shown = setting.fallbackText ?? String(setting.fallback);
-        const entry = `--${setting.flag} <${setting.unit}> ${setting.text} (default: ${shown}, env: ${envName(setting)})`;
-        expect(help).toContain(entry);
+        const isSwitch = typeof setting.fallback === 'boolean';
+        const value = isSwitch ? `[${setting.unit}]` : `<${setting.unit}>`;
+        const preset = isSwitch ? ', preset: "true"' : '';
+        expect(help).toContain(
+          `--${setting.flag} ${value} ${setting.text} (default: ${shown}${preset}, env: ${envName(setting)})`,
+        );
       }
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     },

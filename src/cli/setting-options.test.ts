@@ -26,7 +26,10 @@ const CASES: {
   shardStall: ['500', 500, ['499', '600001']],
   grace: ['1500', 1_500, ['1499', '600001']],
   ringSize: ['65536', 65_536, ['65535', '536870913', '32MiB']],
-  store: ['memory', 'memory', ['', 'Memory', 'lmdb']],
+  store: ['lmdb:/var/lib/volley', 'lmdb:/var/lib/volley', ['', 'Memory', 'lmdb', 'lmdb:', 'nats:x']],
+  durability: ['sync', 'sync', ['', 'Sync', 'none']],
+  retainAge: ['0', 0, ['-1', '3153600001', '30d']],
+  retainBytes: ['0', 0, ['-1', '17592186044417', '16GiB']],
   memoryComments: ['1', 1, ['0', '10000001']],
   memoryAge: ['604800', 604_800, ['0', '604801']],
   memoryBytes: ['1048576', 1_048_576, ['1048575', '68719476737', '99999999999999999999']],
@@ -36,6 +39,7 @@ const CASES: {
     ['https://example.org', 'http://localhost:8080'],
     ['example.org', 'https://example.org/', 'https://a.org,', 'https://a.org;https://b.org'],
   ],
+  demo: ['true', true, ['', 'yes', '1', 'TRUE']],
   logLevel: ['fatal', 'fatal', ['', 'INFO', 'verbose', '30']],
 };
 
@@ -71,12 +75,21 @@ describe('the settings', () => {
   });
 
   it.each(ROWS)('take --$flag', ({ name, flag, sample: [good, value] }) => {
-    expect(read([`--${flag}`, good])).toEqual({ ...read([]), [name]: value });
+    const store = name === 'store' ? [] : ['--store', 'lmdb:kept'];
+    expect(read([...store, `--${flag}`, good])).toEqual({ ...read(store), [name]: value });
     expect(read([`--${flag}=${good}`])[name]).toEqual(value);
   });
 
   it.each(ROWS)('take $env', ({ name, env, sample: [good, value] }) => {
-    expect(read([], { [env]: good })).toEqual({ ...read([]), [name]: value });
+    const store = name === 'store' ? [] : ['--store', 'lmdb:kept'];
+    expect(read(store, { [env]: good })).toEqual({ ...read(store), [name]: value });
+  });
+
+  it('keep a made-up crowd in memory, unless a store is named for it', () => {
+    expect(read(['--demo'])).toMatchObject({ demo: true, store: 'memory' });
+    expect(read(['--demo', '--store', 'lmdb:./data'])).toMatchObject({ demo: true, store: 'lmdb:./data' });
+    expect(read(['--demo', 'false']).store).toBe('lmdb:./data');
+    expect(read(['--demo'], { VOLLEY_STORE: 'lmdb:x' }).store).toBe('lmdb:x');
   });
 
   it('let a flag win over the environment', () => {

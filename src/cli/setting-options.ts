@@ -7,18 +7,24 @@ export const BAD_SETTING = 2;
 /** Gives `command` an option for every setting; the environment stands in where a flag is not given. */
 export function addSettings(command: Command): void {
   for (const setting of SETTINGS) {
-    command.addOption(
-      new Option(`--${setting.flag} <${setting.unit}>`, setting.text)
-        .env(envName(setting))
-        .default(setting.fallback, setting.fallbackText ?? String(setting.fallback))
-        .argParser((text: string) => readSetting(setting, text)),
-    );
+    const isSwitch = typeof setting.fallback === 'boolean';
+    const value = isSwitch ? `[${setting.unit}]` : `<${setting.unit}>`;
+    const option = new Option(`--${setting.flag} ${value}`, setting.text)
+      .env(envName(setting))
+      .default(setting.fallback, setting.fallbackText ?? String(setting.fallback))
+      .argParser((text: string) => readSetting(setting, text));
+    command.addOption(isSwitch ? option.preset('true') : option);
   }
 }
 
-/** The settings of a command that was parsed: commander names them as {@link Settings} does. */
+/**
+ * The settings of a command that was parsed: commander names them as {@link Settings} does. A made-up crowd is not kept
+ * unless a store is named for it.
+ */
 export function readSettings(command: Command): Settings {
-  return command.opts<Settings>();
+  const settings = command.opts<Settings>();
+  const forgets = settings.demo && command.getOptionValueSource('store') === 'default';
+  return forgets ? { ...settings, store: 'memory' } : settings;
 }
 
 /**

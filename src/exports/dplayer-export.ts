@@ -1,6 +1,8 @@
 import { type Comment, MODES } from '../comment.ts';
 import type { ExportFormat } from './export-format.ts';
 
+export const DPLAYER_TYPE = 'application/json; charset=utf-8';
+
 /** The place in a video, in s, as it stands in the `extra` of a comment that a DPlayer sent. */
 const TIME = /^dplayer:(\d{1,10}(?:\.\d{1,3})?)$/;
 
@@ -23,7 +25,7 @@ export function dplayerExtra(seconds: number): string {
  * the seconds after `origin`, which is Unix ms.
  */
 export class DplayerExport implements ExportFormat {
-  readonly contentType = 'application/json; charset=utf-8';
+  readonly contentType = DPLAYER_TYPE;
   readonly extension = 'json';
   readonly head = '{"code":0,"data":[';
   readonly foot = ']}';

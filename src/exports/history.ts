@@ -3,8 +3,12 @@ import { decodeBatch } from '../frames/batch.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
 import type { TurnQueue } from './turn-queue.ts';
 
-/** Bytes of batches read from the store at a time: about 2,000 comments. */
+/** Most bytes of batches read from the store at a time: about 2,000 comments. */
 const READ_BYTES = 65_536;
+
+/** Who wants few comments begins with as many bytes for each, and no fewer than these at all. */
+const COMMENT_BYTES = 64;
+const LEAST_READ_BYTES = 2_048;
 
 /** Most comments in one piece: what is done with a piece is done in one turn of the loop. */
 const PIECE_COMMENTS = 500;
@@ -47,8 +51,8 @@ export const WHOLE_HISTORY: HistoryRange = {
 
 /**
  * Walks a part of what is kept of a room, piece by piece, up to the batch that is its newest now. A piece holds 1 to 500
- * comments, their `at` in Unix ms. Memory is bounded by the largest batch, and the loop gets a turn between two reads
- * and between two pieces.
+ * comments, their `at` in Unix ms. Memory is bounded by the largest batch. Every read and every piece, the first of them
+ * too, waits for a turn of `turns`, so nothing is read or decoded in the turn of the caller.
  * @throws VolleyError what the store throws, and BATCH_CORRUPT
  */
 export async function* walkHistory(source: HistorySource, range: HistoryRange): AsyncGenerator<Comment[], undefined> {
@@ -58,10 +62,11 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
   const last = before === null ? newest : Math.min(newest, before.place === null ? before.seq - 1 : before.seq);
   const batches = range.newestFirst
     ? readBackward(source, first, last, Math.min(range.limit, PIECE_COMMENTS))
-    : readForward(source, first, last);
+    : readForward(source, first, last, range.limit);
   let left = range.limit;
   let piece: Comment[] = [];
   for await (const read of batches) {
+    await source.turns.next();
     for (const batch of read) {
       const comments = selectComments(batch, range);
       for (const comment of range.newestFirst ? comments.reverse() : comments) {
@@ -77,23 +82,28 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
     }
     if (piece.length > 0) yield piece;
     piece = [];
-    await source.turns.next();
   }
 }
 
-/** Batches with `first` < seq ≤ `last`, oldest first, about {@link READ_BYTES} at a time. */
+/** Batches with `first` < seq ≤ `last`, oldest first, as many bytes at a time as `comments` comments may take. */
 async function* readForward(
-  { store, room, isGone }: HistorySource,
+  { store, turns, room, isGone }: HistorySource,
   first: number,
   last: number,
+  comments: number,
 ): AsyncGenerator<StoredBatch[]> {
   let after = first;
-  while (after < last && !isGone()) {
-    const read = await store.read(room, after, last, READ_BYTES);
+  let bytes = Math.max(LEAST_READ_BYTES, comments * COMMENT_BYTES);
+  while (after < last) {
+    await turns.next();
+    if (isGone()) return;
+    const read = await store.read(room, after, last, Math.min(bytes, READ_BYTES));
     const end = read.at(-1);
     if (end === undefined) return;
     yield read;
     after = end.seq;
+    // The comments are larger than that, or recalled.
+    bytes *= 2;
   }
 }
 
@@ -107,15 +117,18 @@ async function* readBackward(
   last: number,
   comments: number,
 ): AsyncGenerator<StoredBatch[]> {
+  const { store, turns, room, isGone } = source;
   let end = last;
-  while (end > first && !source.isGone()) {
-    const start = Math.max(first, await source.store.seqBefore(source.room, end, comments));
+  while (end > first) {
+    await turns.next();
+    if (isGone()) return;
+    const start = await store.seqBefore(room, end, comments, first);
     const stretch: StoredBatch[] = [];
-    for await (const read of readForward(source, start, end)) {
+    for await (const read of readForward(source, start, end, comments)) {
       // Batches that were recalled whole count for nothing, so a stretch may have any number of them.
       for (const batch of read) if (batch.count > 0) stretch.push(batch);
-      await source.turns.next();
     }
+    if (isGone()) return;
     yield stretch.reverse();
     end = start;
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blankComment, decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
+import { blankComment, blankComments, decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
 
 const AT = 1_764_000_000_000;
 const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };
@@ -160,6 +160,25 @@ describe('encoded bytes', () => {
     encodeBatch(Array.from({ length: 1_000 }, () => ({ ...draft, text: '长'.repeat(200) })));
     const { bytes } = encodeBatch([{ ...draft, text: 'short' }]);
     expect(bytes.buffer.byteLength).toBe(bytes.length);
+  });
+});
+
+describe('comments that are recalled together', () => {
+  const { bytes } = encodeBatch([FULL, PLAIN, { ...FULL, text: 'last' }]);
+  const batch = { seq: 42, prev: 41, bytes };
+
+  it('leave the same bytes as one after the other, and tell which of them were there', () => {
+    const first = blankComment(batch, 2) as Uint8Array;
+    const both = blankComment({ ...batch, bytes: first }, 0) as Uint8Array;
+    const together = blankComments(batch, [2, 7, 0, 2, -1]);
+    expect(together?.places).toEqual(new Set([2, 0]));
+    expect(hex(together?.bytes ?? new Uint8Array())).toBe(hex(both));
+    expect(blankComments({ ...batch, bytes: both }, [0, 1, 2])?.places).toEqual(new Set([1]));
+  });
+
+  it('are none where none of them is there', () => {
+    expect(blankComments(batch, [])).toBeNull();
+    expect(blankComments(batch, [3, -1, Number.NaN])).toBeNull();
   });
 });
 

@@ -91,23 +91,39 @@ function encodeOffsets(comments: readonly TimedDraft[], at: number, farthest: nu
   return offsets;
 }
 
+/** A batch without some of its comments. */
+export interface BlankedBatch {
+  readonly bytes: Uint8Array;
+  /** Where the comments stood that went. */
+  readonly places: ReadonlySet<number>;
+}
+
 /**
- * The bytes of `batch` without its comment at `place`: every column has its default there, the text is ''. Columns that
- * this code does not know are kept as they are. Null when there is no such comment or it was recalled before.
+ * The bytes of `batch` without its comments at `places`: every column has its default there, the text is ''. Columns
+ * that this code does not know are kept as they are. Null when there are no such comments or all were recalled before.
  * @throws VolleyError BATCH_CORRUPT
  */
-export function blankComment(batch: NumberedBatch, place: number): Uint8Array | null {
+export function blankComments(batch: NumberedBatch, places: Iterable<number>): BlankedBatch | null {
   const unpacked = unpackColumns(batch);
   decodeColumns(unpacked, batch.seq);
   // msgpackr gives binary columns as views on the batch's bytes, which others share.
   const columns = (unpacked as unknown[]).map((column) => (column instanceof Uint8Array ? column.slice() : column));
   const [, , users, names, texts, modes, colours, sizes, , extras] = columns as unknown as Columns;
-  if (!texts[place]) return null;
-  for (const column of [users, names, texts, extras]) if (column) column[place] = '';
-  if (modes) modes[place] = DEFAULT_MODE;
-  colours?.fill(0xff, place * 3, place * 3 + 3);
-  if (sizes) sizes[place] = DEFAULT_SIZE;
-  return new Uint8Array(packr.pack(columns));
+  const blanked = new Set<number>();
+  for (const place of places) {
+    if (!texts[place]) continue;
+    blanked.add(place);
+    for (const column of [users, names, texts, extras]) if (column) column[place] = '';
+    if (modes) modes[place] = DEFAULT_MODE;
+    colours?.fill(0xff, place * 3, place * 3 + 3);
+    if (sizes) sizes[place] = DEFAULT_SIZE;
+  }
+  return blanked.size === 0 ? null : { bytes: new Uint8Array(packr.pack(columns)), places: blanked };
+}
+
+/** The bytes of `batch` without its comment at `place`, as {@link blankComments} makes them; null for no such comment. */
+export function blankComment(batch: NumberedBatch, place: number): Uint8Array | null {
+  return blankComments(batch, [place])?.bytes ?? null;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { VolleyError } from '../codes.ts';
 import { BOUNDS } from '../comment.ts';
+import { ALL_CODECS } from './codec.ts';
 import { entrySize } from './frame-ring.ts';
 
 /** The largest ring that may be asked for. */
@@ -51,4 +52,12 @@ export function checkRingSize(ringSize: number, maxBatch: number, maxText: numbe
     'RING_TOO_SMALL',
     `--ring-size cannot be ${ringSize}: allowed is at least ${needed}, two of the largest pushes with --max-batch ${maxBatch} and --max-text ${maxText}`,
   );
+}
+
+/** Bytes of an id in a recall message, with quotes and comma: a seq of 2⁵³ and a place of five digits. */
+const RECALLED_ID = 25;
+
+/** Most ids of recalled comments that a push may carry: with all codecs an eighth of the ring, and never over 50 KB each. */
+export function mostRecalled(ringSize: number): number {
+  return Math.min(2_000, Math.floor(ringSize / 8 / ALL_CODECS.length / RECALLED_ID));
 }

@@ -6,8 +6,8 @@
  */
 import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Tally } from '../metrics/tally.ts';
+import type { PushSink } from '../rooms/push-sink.ts';
 import type { Room } from '../rooms/room.ts';
-import type { PushSink } from '../rooms/rooms.ts';
 import type { StoredBatch } from '../store/store.ts';
 import { ALL_CODECS, type Codec, isBinary } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';

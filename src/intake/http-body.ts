@@ -14,6 +14,15 @@ export function readJsonBodies(app: FastifyInstance): void {
   });
 }
 
+/** Lets requests have any body of any type, which nobody keeps. */
+export function discardBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => {
+    payload.resume();
+    done(null);
+  });
+}
+
 function parseBody(bytes: Buffer): Body {
   let text: string;
   try {

@@ -6,13 +6,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RefusalCode } from '../codes.ts';
 import { BOUNDS, type Comment, isRoomName, MODES } from '../comment.ts';
-import { DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
+import { DPLAYER_TYPE, DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
 import { renderExport } from '../exports/export-format.ts';
-import { type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
+import { type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
 import type { Body } from './http-body.ts';
 import { type CommentRoutesOptions, Posting, takeIn } from './http-comments.ts';
 import type { HistoryOptions } from './http-history.ts';
 import { sendRefusal } from './http-refusal.ts';
+import { isGone } from './http-stream.ts';
 import { parseWhole } from './number-check.ts';
 import type { Problem } from './problem.ts';
 
@@ -136,15 +137,22 @@ async function sendNewest(request: ReadRequest, reply: FastifyReply, options: Dp
   const asked = max ?? limit ?? String(DEFAULT_MAX);
   const most = typeof asked === 'string' ? parseWhole(asked) : null;
   if (most === null || most === 0) return sendRefusal(reply, { code: 'LIMIT_INVALID' });
-  const source = { store: options.store, turns: options.turns, room, isGone: () => reply.raw.destroyed };
-  const range = { ...WHOLE_HISTORY, limit: Math.min(most, MOST_COMMENTS) };
-  // The times of the others count from the oldest, which is known only once all have been counted from the end.
+  const source = { store: options.store, turns: options.turns, room, isGone: () => isGone(reply) };
+  return options.answers.send(reply, DPLAYER_TYPE, renderNewest(source, Math.min(most, MOST_COMMENTS)));
+}
+
+/** The answer in chunks. The times count from the oldest, which is known only once all have been counted from the end. */
+async function* renderNewest(source: HistorySource, limit: number): AsyncGenerator<string, undefined> {
+  const range = { ...WHOLE_HISTORY, limit };
   let oldest: Comment | undefined;
   for await (const piece of walkHistory(source, { ...range, newestFirst: true })) oldest = piece.at(-1);
-  if (oldest === undefined) return { code: 0, data: [] };
-  const format = new DplayerExport(oldest.at);
+  if (oldest === undefined) {
+    const { head, foot } = new DplayerExport(0);
+    yield head + foot;
+    return;
+  }
   const newest = walkHistory(source, { ...range, after: placeBefore(oldest.id) });
-  return options.answers.send(reply, format.contentType, renderExport(format, newest));
+  yield* renderExport(new DplayerExport(oldest.at), newest);
 }
 
 /** The place just before a comment's: -1 in its batch where it is the first. */

@@ -2,16 +2,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { type Comment, isRoomName } from '../comment.ts';
 import { AssExport } from '../exports/ass-export.ts';
 import { type ExportFormat, renderExport } from '../exports/export-format.ts';
-import { type HistoryRange, type HistorySource, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
+import { type HistorySource, walkHistory } from '../exports/history.ts';
 import { NdjsonExport } from '../exports/ndjson-export.ts';
 import type { TurnQueue } from '../exports/turn-queue.ts';
 import { XmlExport } from '../exports/xml-export.ts';
 import type { Store } from '../store/store.ts';
 import { type HistoryFormat, type HistoryQuery, type RawQuery, readHistoryQuery } from './history-query.ts';
 import { sendRefusal } from './http-refusal.ts';
-import type { LongAnswers } from './http-stream.ts';
-
-const NOTHING: HistoryRange = { ...WHOLE_HISTORY, before: { seq: 0, place: null } };
+import { isGone, type LongAnswers } from './http-stream.ts';
 
 type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQuery }>;
 
@@ -40,14 +38,12 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers }: Hi
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     const query = readHistoryQuery(request.query);
     if (typeof query === 'string') return sendRefusal(reply, { code: query });
-    const source = { store, turns, room, isGone: () => reply.raw.destroyed };
+    const source = { store, turns, room, isGone: () => isGone(reply) };
     if (query.format === 'json') return readPage(source, query, request.query);
     const format = createFormat(query.format, room, query.origin);
-    // What is asked of HEAD is known without reading a comment.
-    const range = request.method === 'HEAD' ? NOTHING : query.range;
     // A room's name has no character that would need quoting.
     const headers = { 'Content-Disposition': `attachment; filename="${room}.${format.extension}"` };
-    return answers.send(reply, format.contentType, renderExport(format, walkHistory(source, range)), headers);
+    return answers.send(reply, format.contentType, renderExport(format, walkHistory(source, query.range)), headers);
   });
 }
 

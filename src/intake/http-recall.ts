@@ -1,9 +1,10 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refusalOf } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
+import { discardBodies } from './http-body.ts';
 import { sendRefusal } from './http-refusal.ts';
 import { parseWhole } from './number-check.ts';
 
@@ -14,7 +15,7 @@ type RecallRequest = FastifyRequest<{ Params: { room: string; id: string } }>;
  * nothing that is read from now on has it; viewers hear of it with the room's next push.
  */
 export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, tally: Tally): void {
-  app.delete('/rooms/:room/comments/:id', async (request: RecallRequest, reply) => {
+  const recall = async (request: RecallRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { room, id } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     const place = parseId(id);
@@ -31,6 +32,11 @@ export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, ta
     tally.commentsRecalled += 1;
     rooms.recalled(room, `${place.seq}.${place.place}`);
     return reply.code(204).send();
+  };
+  // A scope of its own: no body is wanted, so what type one is said to have is all the same.
+  app.register(async (scope) => {
+    discardBodies(scope);
+    scope.delete('/rooms/:room/comments/:id', recall);
   });
 }
 

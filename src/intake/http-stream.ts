@@ -1,30 +1,67 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
+import { type Clock, systemClock } from '../clock.ts';
 import { sendRefusal } from './http-refusal.ts';
 
-/** Bytes of an answer that wait in memory for the client, beside what its socket takes. */
-const STREAM_BYTES = 65_536;
+/** Long answers at once; more are refused `BUSY`. */
+export const MOST_LONG_ANSWERS = 64;
 
-/** Answers that are written as they are made, and how they end when the server does. */
+/** An answer of which the client's socket takes nothing for so long is cut off, in ms. */
+const STALL_MS = 30_000;
+
+/** Parts of {@link STALL_MS} after which is looked: so much later may an answer be cut off. */
+const CHECKS = 10;
+
+/** When a client that is refused may try again, in ms. */
+const RETRY_MS = 1_000;
+
+/** Bytes of an answer that are written at once, and that wait in memory for the client beside what its socket has. */
+const STREAM_BYTES = 16_384;
+
+export interface LongAnswersOptions {
+  readonly most?: number;
+  readonly stallMs?: number;
+  readonly clock?: Clock;
+}
+
+/** An answer that is being written. */
+interface OpenAnswer {
+  readonly stream: Readable;
+  readonly reply: FastifyReply;
+  /** Bytes that its socket had taken when that last changed, and when that was. */
+  taken: number;
+  since: number;
+}
+
+/** Answers that are written as they are made: how many there may be, who is cut off, and how they end with the server. */
 export class LongAnswers {
-  readonly #open = new Set<Readable>();
+  readonly #open = new Set<OpenAnswer>();
   readonly #logger: Logger;
+  readonly #most: number;
+  readonly #stallMs: number;
+  readonly #clock: Clock;
+  /** With those of which the first chunk is still being made. */
+  #count = 0;
+  #stopWatching: (() => void) | null = null;
   #isClosing = false;
 
-  constructor(app: FastifyInstance, logger: Logger) {
+  constructor(app: FastifyInstance, logger: Logger, options: LongAnswersOptions = {}) {
     this.#logger = logger;
+    this.#most = options.most ?? MOST_LONG_ANSWERS;
+    this.#stallMs = options.stallMs ?? STALL_MS;
+    this.#clock = options.clock ?? systemClock;
     // A client that reads slowly, or not at all, must not hold up the end of the server.
     app.addHook('preClose', async () => {
       this.#isClosing = true;
-      for (const stream of this.#open) stream.destroy();
+      for (const { stream } of this.#open) stream.destroy();
     });
   }
 
   /**
-   * Answers with `chunks`. The first is made before the answer begins: its fault is thrown, to be answered with a
-   * status. A later fault cuts the connection, so that nobody takes it for the end, and is logged; a client that goes
-   * away ends `chunks`.
+   * Answers with `chunks`, or with `BUSY` where there are too many already; nothing is made for HEAD. The first is made
+   * before the answer begins: its fault is thrown, to be answered with a status. A later fault cuts the connection, so
+   * that nobody takes it for the end, and is logged; a client that goes away, or takes nothing for 30 s, ends `chunks`.
    */
   async send(
     reply: FastifyReply,
@@ -32,32 +69,98 @@ export class LongAnswers {
     chunks: AsyncGenerator<string, undefined>,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<FastifyReply> {
-    const first = await chunks.next();
-    if (this.#isClosing) {
-      await chunks.return(undefined);
-      return sendRefusal(reply, { code: 'SHUTTING_DOWN' });
+    if (reply.request.method === 'HEAD') return reply.headers(headers).type(contentType).send(Readable.from([]));
+    if (this.#count >= this.#most) return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
+    this.#count += 1;
+    let stream: Readable | null = null;
+    try {
+      const first = await chunks.next();
+      if (this.#isClosing) {
+        await chunks.return(undefined);
+        return sendRefusal(reply, { code: 'SHUTTING_DOWN' });
+      }
+      stream = this.#openStream(reply, first, chunks);
+    } finally {
+      if (stream === null) this.#count -= 1;
     }
+    return reply.headers(headers).type(contentType).send(stream);
+  }
+
+  #openStream(
+    reply: FastifyReply,
+    first: IteratorResult<string, undefined>,
+    rest: AsyncGenerator<string, undefined>,
+  ): Readable {
     const { url } = reply.request;
     const onFault = (error: unknown): void => this.#logger.error({ url, err: error }, 'an answer was cut off');
-    const stream = Readable.from(streamChunks(first, chunks, onFault), {
+    const stream = Readable.from(streamChunks(first, rest, onFault), {
       objectMode: false,
       highWaterMark: STREAM_BYTES,
     });
-    this.#open.add(stream);
-    stream.once('close', () => this.#open.delete(stream));
-    return reply.headers(headers).type(contentType).send(stream);
+    const answer = { stream, reply, taken: 0, since: this.#clock.now() };
+    this.#open.add(answer);
+    this.#watch();
+    stream.once('close', () => {
+      this.#open.delete(answer);
+      this.#count -= 1;
+      if (this.#open.size === 0) this.#unwatch();
+    });
+    return stream;
+  }
+
+  #watch(): void {
+    this.#stopWatching ??= this.#clock.after(this.#stallMs / CHECKS, () => {
+      this.#stopWatching = null;
+      for (const answer of this.#open) this.#check(answer);
+      if (this.#open.size > 0) this.#watch();
+    });
+  }
+
+  #unwatch(): void {
+    this.#stopWatching?.();
+    this.#stopWatching = null;
+  }
+
+  #check(answer: OpenAnswer): void {
+    const { stream, reply } = answer;
+    const now = this.#clock.now();
+    const taken = bytesTaken(reply);
+    // Where nothing is there to be taken, the client is not to blame: the store is slow, or others have their turns.
+    const isWaiting = reply.raw.writableLength > 0 || stream.readableLength > 0;
+    if (taken !== answer.taken || !isWaiting) {
+      answer.taken = taken;
+      answer.since = now;
+    }
+    // The response that waits in line on a connection is not told when that is gone.
+    const gone = isGone(reply);
+    if (!gone && now - answer.since < this.#stallMs) return;
+    if (!gone) this.#logger.info({ url: reply.request.url }, 'an answer that nobody read was cut off');
+    stream.destroy();
   }
 }
 
+/** Whether nobody can read this answer any more. */
+export function isGone({ raw, request }: FastifyReply): boolean {
+  return raw.destroyed || request.raw.socket.destroyed;
+}
+
+/** Bytes that the system has taken for the client; 0 while others are before it on the same connection. */
+function bytesTaken({ raw: { socket } }: FastifyReply): number {
+  return socket === null ? 0 : socket.bytesWritten - socket.writableLength;
+}
+
+/** Small pieces, so that what a slow client takes is seen to go on. */
 async function* streamChunks(
   first: IteratorResult<string, undefined>,
   rest: AsyncGenerator<string, undefined>,
   onFault: (error: unknown) => void,
-): AsyncGenerator<string, undefined> {
+): AsyncGenerator<Buffer, undefined> {
   let next = first;
   try {
     while (!next.done) {
-      yield next.value;
+      // Cut as bytes: a cut in a text may part a pair of surrogates.
+      const bytes = Buffer.from(next.value);
+      for (let at = 0; at < bytes.length; at += STREAM_BYTES) yield bytes.subarray(at, at + STREAM_BYTES);
       next = await rest.next().catch((error: unknown) => {
         onFault(error);
         throw error;

@@ -36,10 +36,19 @@ export class Room {
   pending: Waiting[] = [];
   /** Delivered by the store, not yet pushed, oldest first. */
   tail: StoredBatch[] = [];
+  /** Ids of recalled comments that its viewers have not been told of, oldest first. */
+  recalled: string[] = [];
   /** The seq of the batch in flight once its append is answered, 0 before. */
   ownSeq = 0;
   /** When it last fired or pushed the tail, in the clock's ms. */
   firedAt = Number.NEGATIVE_INFINITY;
+  /** When what is in flight began, in the clock's ms: `firedAt` is the beginning of that slot. */
+  startedAt = 0;
+  /** Comments taken out of `pending` since the room was opened. */
+  taken = 0;
+  /** The sampler's own: comments accepted up to its last look, and in the time before that one. */
+  acceptedBefore = 0;
+  acceptedLately = 0;
   /** When its viewers last heard anything. */
   heardAt = Number.NEGATIVE_INFINITY;
   /** True while it stands in a slot. */
@@ -57,6 +66,11 @@ export class Room {
     this.#byShard = new Uint32Array(shards * CODECS.length);
   }
 
+  /** Something for its viewers that needs no append. */
+  get hasNews(): boolean {
+    return this.tail.length > 0 || this.recalled.length > 0;
+  }
+
   /** The topic of this room's viewers on `codec`, as the bytes that go into the ring. */
   topic(codec: Codec): Uint8Array {
     this.#topics[codec] ??= encoder.encode(topicOf(codec, this.name));
@@ -68,6 +82,11 @@ export class Room {
     this.#byShard[index] = (this.#byShard[index] ?? 0) + count;
     this.viewersByCodec[codec] += count;
     this.viewers += count;
+  }
+
+  /** Its viewers on one shard, whatever their codec. */
+  viewersOn(shard: number): number {
+    return this.#byShard.subarray(shard * CODECS.length, (shard + 1) * CODECS.length).reduce((sum, n) => sum + n, 0);
   }
 
   /** Takes off what a lost shard had here. */

@@ -4,8 +4,9 @@ import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../commen
 import { decodeBatch, type EncodedBatch, encodeBatch } from '../frames/batch.ts';
 import { Tally } from '../metrics/tally.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
+import type { PushSink } from './push-sink.ts';
 import type { Origin, Room } from './room.ts';
-import { type PushSink, Rooms, type RoomsOptions } from './rooms.ts';
+import { Rooms, type RoomsOptions } from './rooms.ts';
 
 /** A push that the sink was handed. */
 export interface SeenPush {
@@ -14,6 +15,7 @@ export interface SeenPush {
   readonly seqs: readonly number[];
   readonly prevs: readonly number[];
   readonly texts: readonly string[];
+  readonly recalled: readonly string[];
 }
 
 /** Keeps what rooms push. Commits in the same turn unless `holds`; then a test says when. */
@@ -29,13 +31,14 @@ export class FakeSink implements PushSink {
     this.#clock = clock;
   }
 
-  push(room: Room, batches: readonly StoredBatch[]): void {
+  push(room: Room, batches: readonly StoredBatch[], recalled: readonly string[]): void {
     this.pushes.push({
       room: room.name,
       at: this.#clock.now(),
       seqs: batches.map(({ seq }) => seq),
       prevs: batches.map(({ prev }) => prev),
       texts: batches.flatMap(textsOf),
+      recalled,
     });
     const push = { room, seq: batches.at(-1)?.seq ?? room.seq };
     if (this.holds) this.#held.push(push);
@@ -105,6 +108,7 @@ export async function createRooms<S extends Store>(store: S, options: RigOptions
     interval: 1_000,
     heartbeat: 15_000,
     maxBatch: 1_000,
+    maxRecalled: 200,
     maxPending: 5_000,
     maxPendingAll: 200_000,
     maxPushBytes: 1_000_000,

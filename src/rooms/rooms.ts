@@ -12,17 +12,11 @@ import { encodeBatch } from '../frames/batch.ts';
 import type { Codec } from '../frames/codec.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
+import type { PushSink } from './push-sink.ts';
 import { QuietRooms } from './quiet-rooms.ts';
+import { RecentRecalls } from './recent-recalls.ts';
 import { type Origin, Room, type Waiting } from './room.ts';
 import { Slots, slotStart } from './slots.ts';
-
-/** Where pushes go. It calls {@link Rooms.committed} when every shard has been told. */
-export interface PushSink {
-  /** Pushes `batches`, one message a codec, to the room's viewers. At most one push a room is under way. */
-  push(room: Room, batches: readonly StoredBatch[]): void;
-  /** Tells the viewers of a quiet room that the link lives. May be dropped. */
-  pushPresence(room: Room): void;
-}
 
 export interface RoomsOptions {
   readonly clock: Clock;
@@ -35,6 +29,8 @@ export interface RoomsOptions {
   readonly heartbeat: number;
   /** Most comments a push. */
   readonly maxBatch: number;
+  /** Most ids of recalled comments a push; more wait for the room's next one. */
+  readonly maxRecalled: number;
   /** Most comments waiting a room. */
   readonly maxPending: number;
   /** Most comments waiting in all rooms together. */
@@ -45,6 +41,8 @@ export interface RoomsOptions {
 }
 
 export class Rooms {
+  /** What was recalled not long ago, for viewers who were away or still catching up. */
+  readonly recalls = new RecentRecalls();
   readonly #options: RoomsOptions;
   readonly #rooms = new Map<string, Room>();
   readonly #slots: Slots<Room>;
@@ -102,6 +100,15 @@ export class Rooms {
     return undefined;
   }
 
+  /** Tells the room's viewers with its next push that a comment is gone, and later who comes back to it. */
+  recalled(name: string, id: string): void {
+    this.recalls.add(name, id, this.#options.clock.now());
+    const room = this.#rooms.get(name);
+    if (room === undefined) return;
+    room.recalled.push(id);
+    this.#schedule(room);
+  }
+
   /** Counts viewers in, of whom there may be none. From this turn on the room's pushes are made for `codec`. */
   join(name: string, shard: number, codec: Codec, count: number): Room {
     const room = this.#open(name);
@@ -141,6 +148,7 @@ export class Rooms {
   /** Called by the sink in the turn in which the shards are told of everything up to `seq`. */
   committed(room: Room, seq: number): void {
     room.seq = seq;
+    this.#options.tally.pushTimes.record(this.#options.clock.now() - room.startedAt);
     this.#quiet.heard(room);
     this.#settle(room);
   }
@@ -189,12 +197,13 @@ export class Rooms {
     room.scheduled = false;
     if (room.phase !== 'idle') return;
     const backlog = room.ownSeq > room.seq;
-    if (room.pending.length === 0 && room.tail.length === 0) {
+    if (room.pending.length === 0 && !room.hasNews) {
       this.#forget(room);
       return;
     }
     // The beginning of the slot, not the time of day: a timer that is late must not shift the room's beat.
-    room.firedAt = slotStart(this.#options.clock.now());
+    room.startedAt = this.#options.clock.now();
+    room.firedAt = slotStart(room.startedAt);
     this.#inFlight += 1;
     if (room.pending.length > 0 && !backlog) this.#append(room);
     else this.#push(room);
@@ -205,6 +214,7 @@ export class Rooms {
     const taken = room.pending.length <= maxBatch ? room.pending : room.pending.slice(0, maxBatch);
     room.pending = room.pending.length <= maxBatch ? [] : room.pending.slice(maxBatch);
     this.#pendingAll -= taken.length;
+    room.taken += taken.length;
     room.phase = 'appending';
     room.ownSeq = 0;
     tally.batches += 1;
@@ -215,17 +225,20 @@ export class Rooms {
   }
 
   #stored(room: Room, taken: readonly Waiting[], seq: number): void {
+    this.#options.tally.appendTimes.record(this.#options.clock.now() - room.startedAt);
     for (const [place, { origin, number }] of taken.entries()) origin?.stored(number, seq, place);
     room.ownSeq = seq;
     this.#pushOwn(room);
   }
 
   #failed(room: Room, taken: readonly Waiting[], error: unknown): void {
+    const { tally, clock } = this.#options;
     const code = refusalOf(error);
-    this.#options.tally.refuse(code, taken.length);
+    tally.appendTimes.record(clock.now() - room.startedAt);
+    tally.refuse(code, taken.length);
     for (const { origin, number } of taken) origin?.failed(number, code);
     // Other nodes' batches must not wait for an append of ours to succeed.
-    if (room.tail.length > 0) this.#push(room);
+    if (room.hasNews) this.#push(room);
     else this.#settle(room);
   }
 
@@ -239,14 +252,15 @@ export class Rooms {
   #push(room: Room): void {
     const batches = takeWithin(room.tail, this.#options.maxPushBytes, this.#options.maxBatch);
     room.tail = room.tail.slice(batches.length);
+    const recalled = room.recalled.splice(0, this.#options.maxRecalled);
     room.phase = 'pushing';
-    this.#options.sink.push(room, batches);
+    this.#options.sink.push(room, batches, recalled);
   }
 
   #settle(room: Room): void {
     room.phase = 'idle';
     this.#inFlight -= 1;
-    if (room.pending.length > 0 || room.tail.length > 0) this.#schedule(room);
+    if (room.pending.length > 0 || room.hasNews) this.#schedule(room);
     else this.#forgetLater(room);
     this.#tellDrained();
   }

@@ -32,6 +32,8 @@ const NUMBERS: readonly [name: SettingName, unit: string, fallback: number, leas
   ['shardStall', 'ms', 5_000, 500, 600_000],
   ['grace', 'ms', 10_000, 1_500, 600_000],
   ['ringSize', 'bytes', 16_777_216, 65_536, 536_870_912],
+  ['retainAge', 's', 2_592_000, 0, 3_153_600_000],
+  ['retainBytes', 'bytes', 17_179_869_184, 0, 17_592_186_044_416],
   ['memoryComments', 'comments', 10_000, 1, 10_000_000],
   ['memoryAge', 's', 3_600, 1, 604_800],
   ['memoryBytes', 'bytes', 268_435_456, 1_048_576, 68_719_476_736],
@@ -101,8 +103,10 @@ describe('the other settings', () => {
       'host',
       'workers',
       'store',
+      'durability',
       'publicUrl',
       'corsOrigins',
+      'demo',
       'logLevel',
     ];
     expect(SETTINGS.map(({ name }) => name).sort()).toEqual(known.sort());
@@ -126,9 +130,19 @@ describe('the other settings', () => {
     }
   });
 
-  it('store: memory, so far', () => {
-    expect(read('store', 'memory')).toBe('memory');
-    for (const store of ['lmdb', 'Memory', '']) expect(read('store', store)).toBe('allowed: memory');
+  it('store: memory, or lmdb and a directory, which is what it is by default', () => {
+    expect(settingOf('store').fallback).toBe('lmdb:./data');
+    for (const store of ['memory', 'lmdb:./data', 'lmdb:/var/lib/volley', 'lmdb:a b:c', 'lmdb:数据']) {
+      expect(read('store', store)).toBe(store);
+    }
+    for (const store of ['lmdb', 'lmdb:', 'Memory', '', 'memory ', 'lmdb:a\nb', 'lmdb:a\0b', 'nats:x']) {
+      expect(read('store', store), store).toBe('allowed: memory, or lmdb: and a directory');
+    }
+  });
+
+  it('durability: relaxed or sync', () => {
+    expect([read('durability', 'relaxed'), read('durability', 'sync')]).toEqual(['relaxed', 'sync']);
+    for (const level of ['', 'Sync', 'full']) expect(read('durability', level)).toBe('allowed: relaxed or sync');
   });
 
   it('public URL: ws:// or wss://, without the slash that the path brings', () => {

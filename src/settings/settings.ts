@@ -25,14 +25,23 @@ export interface Settings {
   readonly shardStall: number;
   readonly grace: number;
   readonly ringSize: number;
-  readonly store: 'memory';
+  readonly store: string;
+  readonly durability: Durability;
+  readonly retainAge: number;
+  readonly retainBytes: number;
   readonly memoryComments: number;
   readonly memoryAge: number;
   readonly memoryBytes: number;
   readonly publicUrl: string;
   readonly corsOrigins: readonly string[];
+  readonly demo: boolean;
   readonly logLevel: LogLevel;
 }
+
+const DURABILITIES = ['relaxed', 'sync'] as const;
+
+/** What an acknowledged comment survives: the end of the process (`relaxed`), or of the machine's power too (`sync`). */
+export type Durability = (typeof DURABILITIES)[number];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
@@ -58,6 +67,7 @@ export interface Setting {
 
 const MIB = 1_048_576;
 const MOST_WORKERS = 256;
+const MOST_RETAINED = 16_777_216 * MIB;
 
 export const SETTINGS: readonly Setting[] = [
   whole('port', 'port', 'port for viewers (WebSocket), shared by all shards; 0 takes a free one', 9_000, 0, 65_535),
@@ -108,10 +118,30 @@ export const SETTINGS: readonly Setting[] = [
     name: 'store',
     flag: 'store',
     unit: 'name',
-    text: 'where batches are kept: memory (gone with the process)',
-    fallback: 'memory',
-    check: (text) => (text === 'memory' ? { value: text } : { allowed: 'memory' }),
+    text: 'where batches are kept: lmdb:DIR (files in that directory) or memory (gone with the process)',
+    fallback: 'lmdb:./data',
+    check: checkStore,
   },
+  {
+    name: 'durability',
+    flag: 'durability',
+    unit: 'level',
+    text: 'when a comment counts as stored: relaxed (committed; survives a killed process) or sync (on disk; survives a power cut)',
+    fallback: 'relaxed',
+    check: (text) =>
+      DURABILITIES.includes(text as Durability)
+        ? { value: text as Durability }
+        : { allowed: DURABILITIES.join(' or ') },
+  },
+  whole('retainAge', 's', 'lmdb store: how long a comment is kept, 0 for ever', 2_592_000, 0, 3_153_600_000),
+  whole(
+    'retainBytes',
+    'bytes',
+    'lmdb store: most bytes kept in all rooms, 0 for no bound',
+    16_384 * MIB,
+    0,
+    MOST_RETAINED,
+  ),
   whole('memoryComments', 'comments', 'memory store: most comments kept a room', 10_000, 1, 10_000_000),
   whole('memoryAge', 's', 'memory store: how long a comment is kept', 3_600, 1, 604_800),
   whole('memoryBytes', 'bytes', 'memory store: most bytes kept in all rooms', 256 * MIB, MIB, 65_536 * MIB),
@@ -132,6 +162,14 @@ export const SETTINGS: readonly Setting[] = [
     fallback: [],
     fallbackText: 'none',
     check: checkOrigins,
+  },
+  {
+    name: 'demo',
+    flag: 'demo',
+    unit: 'boolean',
+    text: 'fill a few rooms with a lively made-up crowd, for a first look; in memory unless --store is given',
+    fallback: false,
+    check: (text) => (text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' }),
   },
   {
     name: 'logLevel',
@@ -162,6 +200,11 @@ function whole(name: SettingName, unit: string, text: string, fallback: number, 
     return { allowed: `a whole number from ${least} to ${most} (${unit})` };
   };
   return { name, flag, unit, text: `${text} (${least} to ${most})`, fallback, check };
+}
+
+function checkStore(text: string): Checked {
+  if (text === 'memory' || /^lmdb:\P{Cc}+$/u.test(text)) return { value: text };
+  return { allowed: 'memory, or lmdb: and a directory' };
 }
 
 function checkPublicUrl(text: string): Checked {

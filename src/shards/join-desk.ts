@@ -14,6 +14,11 @@ import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
 import type { JoinAnswer, JoinPoint, JoinRequest } from './messages.ts';
+import { ReadingTurns } from './reading-turns.ts';
+import { RoomDepths } from './room-depths.ts';
+
+/** So many batches are walked for whoever asks; what is further back is remembered for all. */
+const NEAR = 256;
 
 export interface JoinDeskOptions {
   readonly clock: Clock;
@@ -50,9 +55,12 @@ export class JoinDesk {
   readonly #steps = new Map<string, Promise<Step>>();
   /** What they were made of, by the same without the codec. */
   readonly #readings = new Map<string, Promise<Reading>>();
+  readonly #turns = new ReadingTurns();
+  readonly #depths: RoomDepths;
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
+    this.#depths = new RoomDepths(options.store, options.clock, options.maxBackfill);
   }
 
   /**
@@ -85,7 +93,7 @@ export class JoinDesk {
 
   /** What becomes live now is not told of recalls before, some of which may be of comments that it has. */
   #recall(room: Room): string | null {
-    const ids = room.recalls.take(this.#options.clock.now());
+    const ids = this.#options.rooms.recalls.take(room.name, this.#options.clock.now());
     return ids.length === 0 ? null : recallMessage(ids);
   }
 
@@ -127,6 +135,7 @@ export class JoinDesk {
     const { store, stepBytes } = this.#options;
     const upTo = room.seq;
     const after = await this.#startOf(room.name, upTo, from);
+    await this.#turns.next();
     return { upTo, batches: await store.read(room.name, after, upTo, stepBytes) };
   }
 
@@ -147,8 +156,19 @@ export class JoinDesk {
     const { store, maxBackfill } = this.#options;
     if (from.kind === 'now') return upTo;
     if (from.kind === 'next') return from.seq;
-    if (from.kind === 'history') return store.seqBefore(room, upTo, Math.min(from.comments, maxBackfill));
-    return store.seqBefore(room, upTo, maxBackfill, from.seq > upTo ? 0 : from.seq);
+    if (from.kind === 'history') return this.#seqBefore(room, upTo, Math.min(from.comments, maxBackfill));
+    if (from.seq > upTo) return this.#seqBefore(room, upTo, maxBackfill);
+    await this.#turns.next();
+    const missed = await store.outline(room, upTo, maxBackfill + 1, from.seq, NEAR);
+    const comments = missed.reduce((sum, { count }) => sum + count, 0);
+    if (missed.length < NEAR && comments <= maxBackfill) return from.seq;
+    return Math.max(from.seq, await this.#seqBefore(room, upTo, maxBackfill));
+  }
+
+  async #seqBefore(room: string, upTo: number, comments: number): Promise<number> {
+    if (comments > NEAR) return this.#depths.seqBefore(room, upTo, comments);
+    await this.#turns.next();
+    return this.#options.store.seqBefore(room, upTo, comments);
   }
 
   /** One frame of as many batches as fit into a step. */

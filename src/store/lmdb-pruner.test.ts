@@ -1,16 +1,43 @@
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
+import { LmdbSpace } from './lmdb-space.ts';
+import { LmdbTables } from './lmdb-tables.ts';
 import { batchOf, seqsOf } from './store-contract.fixture.ts';
 import { type StartedLmdbStore, startLmdbStore } from './store-lmdb.fixture.ts';
 
-/** Lets time pass until the pruner has dropped `pruned` batches in all. */
-async function pruneTo({ store, clock }: StartedLmdbStore, pruned: number): Promise<void> {
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Lets time pass, `ms` between two looks, until the pruner has dropped `pruned` batches in all. */
+async function pruneTo({ store, clock }: StartedLmdbStore, pruned: number, ms = 50): Promise<void> {
   await vi.waitFor(
     async () => {
-      await clock.advance(50);
+      await clock.advance(ms);
       expect(store.stats().pruned).toBe(pruned);
     },
     { timeout: 10_000, interval: 1 },
   );
+}
+
+/** Stores so many batches in a few rooms, and lets so much time pass that all are too old. */
+async function fillOld({ store, clock }: StartedLmdbStore, count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 500) {
+    const some = Array.from({ length: Math.min(500, left) }, (_, i) => store.append(`room-${i % 7}`, batchOf(1)));
+    await Promise.all(some);
+  }
+  clock.jump(10_000);
+}
+
+/** On which all that is measured takes `taken` ms. */
+class TakingClock extends FakeClock {
+  taken = 0;
+  #sum = 0;
+
+  override now(): number {
+    this.#sum += this.taken;
+    return super.now() + this.#sum;
+  }
 }
 
 /** Lets time pass in which the pruner looks several times. */
@@ -51,6 +78,44 @@ describe('what is too old', () => {
     expect(seen.size).toBeGreaterThan(5);
     const emptied = store.stats().bytes;
     expect(emptied).toBeLessThan(20_000);
+  });
+
+  it('is dropped more at a time while there is more, and a few again when there is not', async () => {
+    const started = await startLmdbStore({ retainAge: 10_000 });
+    await fillOld(started, 3_500);
+    const oldest = vi.spyOn(LmdbTables.prototype, 'oldest');
+    await pruneTo(started, 3_500);
+    await look(started);
+    const sizes = oldest.mock.calls.map(([size]) => size);
+    expect(sizes.slice(0, 8)).toEqual([32, 64, 128, 256, 512, 1_024, 1_024, 1_024]);
+    expect(sizes.at(-1)).toBe(32);
+  });
+
+  it('is dropped fewer at a time where that takes the main thread for long', async () => {
+    const clock = new TakingClock();
+    const started = await startLmdbStore({ retainAge: 10_000, clock });
+    await fillOld(started, 3_000);
+    const oldest = vi.spyOn(LmdbTables.prototype, 'oldest');
+    // By 1 ms, less than the pause between two steps: none is missed.
+    await pruneTo(started, 32 + 64 + 128, 1);
+    clock.taken = 0.75;
+    await pruneTo(started, 32 + 64 + 128 + 2 * 256, 1);
+    clock.taken = 1.5;
+    await pruneTo(started, 3_000);
+    const sizes = oldest.mock.calls.map(([size]) => size).slice(0, 10);
+    expect(sizes).toEqual([32, 64, 128, 256, 256, 256, 128, 64, 32, 32]);
+  });
+
+  it('is dropped as many at a time as fit on a disk that is full', async () => {
+    const started = await startLmdbStore({ retainAge: 10_000 });
+    await fillOld(started, 200);
+    const oldest = vi.spyOn(LmdbTables.prototype, 'oldest');
+    vi.spyOn(LmdbSpace.prototype, 'reserve').mockImplementation(async (_used, bytes) => {
+      if (bytes > 5 * 262_144) throw Object.assign(new Error('full'), { code: 'ENOSPC' });
+    });
+    await pruneTo(started, 200);
+    expect(oldest.mock.calls.map(([size]) => size).slice(0, 6)).toEqual([32, 64, 32, 32, 32, 32]);
+    expect(started.faults).toEqual([]);
   });
 
   it('is kept for ever where no bound is given', async () => {

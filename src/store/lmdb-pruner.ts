@@ -1,10 +1,15 @@
 import type { Clock } from '../clock.ts';
+import { VolleyError } from '../codes.ts';
 import { encodeRoom, encodeSeq } from './lmdb-keys.ts';
 import type { LmdbTables, OrderEntry } from './lmdb-tables.ts';
-import type { LmdbWriter, Writes } from './lmdb-writer.ts';
+import { BATCHES_ON_FULL_DISK, type LmdbWriter, type Writes } from './lmdb-writer.ts';
 
-/** Most batches that go in one transaction: half a millisecond of the main thread. */
-const STEP = 32;
+/** Batches that go in one transaction: the least, which a full disk allows too, and the most. */
+const LEAST_STEP = BATCHES_ON_FULL_DISK;
+const MOST_STEP = 1_024;
+
+/** ms of the main thread that one step may take: a step that takes more is followed by one of half its size. */
+const MOST_WORK = 4;
 
 /** ms between two steps while there is more to do, between two looks when there is not, and after a fault. */
 const PAUSE = 5;
@@ -32,7 +37,10 @@ interface Dropped {
 }
 
 /**
- * Drops the oldest batches of all rooms, those that are too old and those that are too much, a few at a time.
+ * Drops the oldest batches of all rooms, those that are too old and those that are too much, a few at a time:
+ * more of them in each step while it is behind, as every step waits for a flush, and fewer where that would take the
+ * main thread for long.
+ *
  * A room's last seq stays when its newest batch goes: no number is used twice.
  */
 export class LmdbPruner {
@@ -41,6 +49,11 @@ export class LmdbPruner {
   #step: Promise<void> = Promise.resolve();
   #stopped = false;
   #pruned = 0;
+  /** Most batches of the next step, and of any. */
+  #size = LEAST_STEP;
+  #mostSize = MOST_STEP;
+  /** ms that the step has taken of the main thread so far. */
+  #work = 0;
 
   constructor(options: LmdbPrunerOptions) {
     this.#options = options;
@@ -73,6 +86,12 @@ export class LmdbPruner {
     try {
       this.#schedule((await this.#drop()) ? PAUSE : IDLE);
     } catch (error) {
+      if (this.#size > LEAST_STEP && error instanceof VolleyError && error.code === 'STORE_FULL') {
+        this.#mostSize = LEAST_STEP;
+        this.#size = LEAST_STEP;
+        this.#schedule(PAUSE);
+        return;
+      }
       this.#options.onFault(error);
       this.#schedule(FAULT_PAUSE);
     }
@@ -81,18 +100,42 @@ export class LmdbPruner {
   /** One step; true when there was something to drop. */
   async #drop(): Promise<boolean> {
     const { tables, writer } = this.#options;
-    const due = this.#due();
-    if (due.length === 0) return false;
+    this.#work = 0;
+    const due = this.#measure(() => this.#due());
+    const behind = due.length === this.#size;
+    if (!behind) this.#mostSize = MOST_STEP;
+    if (due.length === 0) {
+      this.#size = LEAST_STEP;
+      return false;
+    }
     // What is old is seldom in memory: another thread reads it from disk, so that the loop need not wait for that.
-    await tables.batches.prefetch(due.map(({ place }) => place));
+    await this.#measure(() => tables.batches.prefetch(due.map(({ place }) => place)));
     let dropped = 0;
-    const done = await writer.write(() => {
-      const found = due.map((entry) => ({ entry, key: tables.keyOf(entry) }));
-      dropped = found.filter(({ key }) => key !== null).length;
-      return this.#writes(found);
-    });
+    const done = await writer.write(() =>
+      this.#measure(() => {
+        const found = due.map((entry) => ({ entry, key: tables.keyOf(entry) }));
+        dropped = found.filter(({ key }) => key !== null).length;
+        return this.#writes(found);
+      }),
+    );
     if (done) this.#pruned += dropped;
+    this.#resize(behind);
     return done;
+  }
+
+  #resize(behind: boolean): void {
+    if (!behind || this.#work > MOST_WORK) this.#size = Math.max(LEAST_STEP, this.#size / 2);
+    // Twice as many take twice as long.
+    else if (this.#work <= MOST_WORK / 2) this.#size = Math.min(this.#mostSize, this.#size * 2);
+  }
+
+  /** Adds the time that `run` takes of the main thread to the step's. */
+  #measure<T>(run: () => T): T {
+    const { clock } = this.#options;
+    const began = clock.now();
+    const result = run();
+    this.#work += clock.now() - began;
+    return result;
   }
 
   /** The oldest batches that are to go now. */
@@ -102,7 +145,7 @@ export class LmdbPruner {
     const excess = retainBytes > 0 ? bytes - retainBytes : 0;
     const tooMuch = excess > 0 && batches > 0 ? Math.ceil((excess * batches) / bytes) : 0;
     const tooOld = retainAge > 0 ? clock.unix() - retainAge : Number.NEGATIVE_INFINITY;
-    return tables.oldest(STEP).filter(({ at }, i) => i < tooMuch || at <= tooOld);
+    return tables.oldest(this.#size).filter(({ at }, i) => i < tooMuch || at <= tooOld);
   }
 
   #writes(dropped: readonly Dropped[]): Writes {
@@ -120,6 +163,6 @@ export class LmdbPruner {
       }
       for (const { room, last } of emptied) tables.rooms.put(encodeRoom(room), encodeSeq(last));
     };
-    return { put, bytes: 0, batches: dropped.length, frees: true };
+    return { put: () => this.#measure(put), bytes: 0, batches: dropped.length, frees: true };
   }
 }

@@ -13,8 +13,11 @@ const LAST_LOOK = 16;
 const TRANSACTION_PAGES = 64 * 4_096;
 const BATCH_PAGES = 8 * 4_096;
 
-/** Kept back for transactions that drop batches: they write new pages before old ones are free. */
-const RESERVE = 5 * 262_144;
+/** Batches that a transaction may drop on a full disk. */
+export const BATCHES_ON_FULL_DISK = 32;
+
+/** Kept back for such transactions: they write new pages before old ones are free. */
+const RESERVE = BATCHES_ON_FULL_DISK * BATCH_PAGES + TRANSACTION_PAGES;
 
 /** What one transaction writes. */
 export interface Writes {
@@ -24,7 +27,7 @@ export interface Writes {
   readonly bytes: number;
   /** Batches put or removed. */
   readonly batches: number;
-  /** True for what makes room in the end: it may use the space that is left for this. */
+  /** True for what makes room in the end: it may use the space kept back, enough for {@link BATCHES_ON_FULL_DISK}. */
   readonly frees?: boolean;
 }
 
@@ -87,7 +90,11 @@ export class LmdbWriter {
 
   /** Waits for everything before and leaves LMDB so that it can be closed; false where its `close` would not end. */
   async finish(): Promise<boolean> {
-    await this.#last;
+    // What ends may ask for the next.
+    for (let last: unknown; last !== this.#last; ) {
+      last = this.#last;
+      await last;
+    }
     if (this.#broken !== null) return false;
     if (this.#failed) await this.#options.root.transaction(() => undefined).catch((error) => causeOf(error));
     return true;

@@ -165,5 +165,26 @@ export function describeStore(name: string, create: () => Promise<StartedStore>)
       expect(await store.read('a', 0, 1, 1e9)).toMatchObject([{ seq: 1, count: 0 }]);
       expect(store.lastSeq('a')).toBe(1);
     });
+
+    it('is answered for itself, whatever others are recalled and appended at the same time', async () => {
+      const { store } = await create();
+      for (let i = 0; i < 200; i += 1) await store.append(`room-${i % 3}`, commentsOf('one', 'two', 'three'));
+      const places = Array.from({ length: 200 }, (_, i) => [`room-${i % 3}`, 1 + Math.floor(i / 3)] as const);
+      const recalls = places.flatMap(([room, seq], i) => [
+        store.recall(room, seq, i % 3),
+        store.recall(room, seq, 2),
+        store.recall(room, seq, i % 3),
+      ]);
+      const appended = store.append('room-0', batchOf(1));
+      const found = await Promise.all(recalls);
+      expect(await appended).toBe(68);
+      for (const [i, [room, seq]] of places.entries()) {
+        expect(found.slice(3 * i, 3 * i + 3)).toEqual([true, i % 3 !== 2, false]);
+        const batches = await store.read(room, seq - 1, seq, 1e9);
+        const kept = ['one', 'two', 'three'].filter((_, place) => place !== 2 && place !== i % 3);
+        expect(batches).toMatchObject([{ seq, count: kept.length }]);
+        expect(batches.flatMap((batch) => decodeBatch(batch).comments.map(({ text }) => text))).toEqual(kept);
+      }
+    });
   });
 }

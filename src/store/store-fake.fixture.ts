@@ -1,6 +1,6 @@
 import { VolleyError } from '../codes.ts';
 import { blankComment, type EncodedBatch } from '../frames/batch.ts';
-import type { Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 interface Waiting {
   readonly room: string;
@@ -97,6 +97,17 @@ export class FakeStore implements Store {
       count += batch.count;
     }
     return notBelow;
+  }
+
+  async outline(room: string, upTo: number, comments: number, notBelow: number, most: number): Promise<BatchOutline[]> {
+    const found: BatchOutline[] = [];
+    let left = comments;
+    for (const { seq, prev, count } of (this.#logs.get(room) ?? []).filter((batch) => batch.seq <= upTo).reverse()) {
+      if (seq <= notBelow || left <= 0 || found.length === most) break;
+      found.push({ seq, prev, count });
+      left -= count;
+    }
+    return found;
   }
 
   async recall(room: string, seq: number, place: number): Promise<boolean> {

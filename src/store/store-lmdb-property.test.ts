@@ -67,7 +67,10 @@ const step = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant('recall' as const), room, back: fc.nat(4), place: fc.nat(4) }),
+    arbitrary: fc.record({
+      kind: fc.constant('recall' as const),
+      comments: fc.array(fc.tuple(room, fc.nat(4), fc.nat(4)), { minLength: 1, maxLength: 8 }),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('prune' as const), ms: fc.integer({ min: 0, max: AGE }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
@@ -118,8 +121,9 @@ describe.each(['relaxed', 'sync'] as const)('the LMDB store (%s)', (durability) 
               const expected = one.batches.map(([name, given]) => model.append(name, given, clock.unix()));
               expect(await Promise.all(seqs)).toEqual(expected);
             } else if (one.kind === 'recall') {
-              const seq = model.lastSeq(one.room) - one.back;
-              expect(await store.recall(one.room, seq, one.place)).toBe(model.recall(one.room, seq, one.place));
+              const ids = one.comments.map(([name, back, place]) => [name, model.lastSeq(name) - back, place] as const);
+              const found = ids.map((id) => store.recall(...id));
+              expect(await Promise.all(found)).toEqual(ids.map((id) => model.recall(...id)));
             } else if (one.kind === 'prune') {
               clock.jump(one.ms);
             } else {

@@ -54,6 +54,30 @@ describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) =
     expect(tails.length).toBeLessThan(4);
   });
 
+  it('answers an append before the many recalls that were asked for earlier', async () => {
+    const { store } = await startLmdbStore({ durability });
+    await Promise.all(Array.from({ length: 400 }, () => store.append('a', commentsOf('one'))));
+    let answered = 0;
+    const recalls = Array.from({ length: 400 }, (_, i) => store.recall('a', i + 1, 0));
+    for (const recall of recalls) void recall.then(() => (answered += 1));
+    await store.append('b', batchOf(1));
+    expect(answered).toBeLessThanOrEqual(128);
+    expect(new Set(await Promise.all(recalls))).toEqual(new Set([true]));
+  });
+
+  it('finishes all recalls that it was asked for before it was closed', async () => {
+    const { store, reopen } = await startLmdbStore({ durability });
+    await Promise.all(Array.from({ length: 400 }, () => store.append('a', commentsOf('one'))));
+    const recalls = Array.from({ length: 400 }, (_, i) => store.recall('a', i + 1, 0));
+    const closed = store.close();
+    await expect(store.recall('a', 1, 0)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(new Set(await Promise.all(recalls))).toEqual(new Set([true]));
+    await closed;
+    const again = await reopen();
+    const kept = await again.store.read('a', 0, 1_000, 1e9);
+    expect(kept.map(({ count }) => count)).toEqual(new Array(400).fill(0));
+  });
+
   it('refuses what is appended after it was closed', async () => {
     const { store, tails } = await startLmdbStore({ durability });
     await store.append('a', batchOf(1));
@@ -82,6 +106,21 @@ describe('the LMDB store', () => {
     expect(await store.append('a', batchOf(1))).toBe(1);
     expect(faults).toEqual([fault]);
     expect(store.lastSeq('a')).toBe(1);
+  });
+
+  it('looks over 20,000 batches without comments at most, and goes on from there when asked again', async () => {
+    const { store } = await startLmdbStore();
+    await store.append('a', batchOf(2));
+    for (let left = 25_000; left > 0; left -= 500) {
+      await Promise.all(Array.from({ length: 500 }, () => store.append('a', batchOf(0, 1))));
+    }
+    await store.append('a', batchOf(3));
+    expect(await store.seqBefore('a', 25_002, 3)).toBe(25_001);
+    expect(await store.seqBefore('a', 25_002, 4)).toBe(5_001);
+    expect(await store.seqBefore('a', 25_002, 4, 6_000)).toBe(6_000);
+    expect(await store.seqBefore('a', 5_001, 1)).toBe(0);
+    expect(await store.seqBefore('a', 20_000, 1)).toBe(0);
+    expect(await store.seqBefore('a', 20_001, 1)).toBe(1);
   });
 
   it('counts the bytes of pages in use', async () => {

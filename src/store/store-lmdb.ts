@@ -1,16 +1,24 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
-import { blankComment, type EncodedBatch } from '../frames/batch.ts';
+import type { EncodedBatch } from '../frames/batch.ts';
 import type { Durability } from '../settings/settings.ts';
 import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.ts';
 import { damagedFault, openFault } from './lmdb-faults.ts';
 import { encodeBatchKey, encodeOrderKey, encodePlace, encodeRoom } from './lmdb-keys.ts';
 import { type LastSeq, LastSeqs } from './lmdb-last-seqs.ts';
 import { LmdbPruner } from './lmdb-pruner.ts';
+import { LmdbRecalls } from './lmdb-recalls.ts';
 import { LmdbSpace } from './lmdb-space.ts';
 import { LmdbTables } from './lmdb-tables.ts';
 import { LmdbWriter, type Writes } from './lmdb-writer.ts';
-import type { Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+
+/** Batches without comments that one look for a seq walks over. */
+const MOST_EMPTY = 20_000;
+
+/** Keys that are looked at in one turn of the loop: 2 to 4 ms. */
+const TURN_KEYS = 2_000;
 
 export interface LmdbStoreOptions {
   /** The directory, made where it is missing. */
@@ -39,6 +47,7 @@ interface Opened {
   readonly space: LmdbSpace;
   readonly lasts: LastSeqs;
   readonly writer: LmdbWriter;
+  readonly recalls: LmdbRecalls;
   readonly pruner: LmdbPruner;
 }
 
@@ -47,6 +56,7 @@ interface Opened {
  *
  * Appends wait for the transaction before theirs, and then share the next: at most one is on its way. Its batches are
  * in the tail in one call, before they are answered. Seq has no holes, except those that failed appends may leave.
+ * Recalls and what the pruner drops have transactions of their own: an append waits for one of each at most.
  */
 export class LmdbStore implements Store {
   readonly name: string;
@@ -77,6 +87,7 @@ export class LmdbStore implements Store {
       const tables = new LmdbTables(root);
       const lasts = new LastSeqs(tables);
       const writer = new LmdbWriter({ root, dir, tables, space, durability, clock, onFault });
+      const recalls = new LmdbRecalls(tables, writer);
       const onEmptied = (room: string): number => {
         const last = lasts.of(room);
         last.listed = true;
@@ -84,7 +95,7 @@ export class LmdbStore implements Store {
       };
       const pruner = new LmdbPruner({ ...this.#options, tables, writer, onEmptied });
       this.#counter = tables.lastCounter(clock.unix());
-      this.#opened = { environment, tables, space, lasts, writer, pruner };
+      this.#opened = { environment, tables, space, lasts, writer, recalls, pruner };
       this.#listener = listener;
       pruner.start();
     } catch (error) {
@@ -122,33 +133,51 @@ export class LmdbStore implements Store {
     return found;
   }
 
+  /**
+   * As {@link Store.seqBefore}, but it walks over at most 20,000 batches that hold no comment any more, all recalled,
+   * and so looks at no more than `comments` + 20,000 keys. Where more of them stand in a row, the answer is as far as it
+   * got: the batches after it hold fewer than `comments`, or none. It is below `upTo` always, so that who asks again
+   * from there gets on. The loop gets a turn after every 2,000 keys.
+   */
   async seqBefore(room: string, upTo: number, comments: number, notBelow = 0): Promise<number> {
     let found = 0;
+    let empty = 0;
     let oldest = 0;
-    for (const { seq, prev, count } of this.#open().tables.keysBefore(room, upTo)) {
-      if (found >= comments) return Math.max(seq, notBelow);
-      if (seq <= notBelow) return notBelow;
-      found += count;
-      oldest = prev;
+    for (let from = upTo, more = true; more; ) {
+      let looked = 0;
+      more = false;
+      for (const { seq, prev, count } of this.#open().tables.keysBefore(room, from)) {
+        if (found >= comments || empty === MOST_EMPTY) return Math.max(seq, notBelow);
+        if (seq <= notBelow) return notBelow;
+        found += count;
+        if (count === 0) empty += 1;
+        oldest = prev;
+        looked += 1;
+        from = seq - 1;
+        more = looked === TURN_KEYS;
+        if (more) break;
+      }
+      if (more) await nextTurn();
     }
     return Math.max(notBelow, found >= comments ? oldest : 0);
   }
 
+  async outline(room: string, upTo: number, comments: number, notBelow: number, most: number): Promise<BatchOutline[]> {
+    const found: BatchOutline[] = [];
+    if (comments <= 0 || most <= 0) return found;
+    let left = comments;
+    for (const { seq, prev, count } of this.#open().tables.keysBefore(room, upTo)) {
+      if (seq <= notBelow) break;
+      found.push({ seq, prev, count });
+      left -= count;
+      if (left <= 0 || found.length === most) break;
+    }
+    return found;
+  }
+
   async recall(room: string, seq: number, place: number): Promise<boolean> {
     if (this.#closed !== null) throw this.#closedFault();
-    const { tables, writer } = this.#open();
-    return writer.write(() => {
-      for (const batch of tables.batchesOf(room, seq - 1, seq)) {
-        const blank = blankComment(batch, place);
-        if (blank === null) return null;
-        const put = (): void => {
-          tables.batches.remove(batch.key);
-          tables.batches.put(encodeBatchKey(room, { ...batch, count: batch.count - 1 }), blank);
-        };
-        return { put, bytes: blank.length, batches: 1 };
-      }
-      return null;
-    });
+    return this.#open().recalls.recall(room, seq, place);
   }
 
   stats(): StoreStats {

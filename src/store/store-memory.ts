@@ -1,5 +1,5 @@
 import { blankComment, type EncodedBatch } from '../frames/batch.ts';
-import type { Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 export interface MemoryStoreOptions {
   /** Most comments kept a room. */
@@ -114,6 +114,21 @@ export class MemoryStore implements Store {
       count += batch.count;
     }
     return Math.max(notBelow, count >= comments ? (log.batches[0]?.prev ?? 0) : 0);
+  }
+
+  async outline(room: string, upTo: number, comments: number, notBelow: number, most: number): Promise<BatchOutline[]> {
+    this.#expire();
+    const log = this.#logs.get(room);
+    const found: BatchOutline[] = [];
+    if (log === undefined) return found;
+    let left = comments;
+    for (let i = firstAfter(log, upTo) - 1; i >= 0 && left > 0 && found.length < most; i -= 1) {
+      const { seq, prev, count } = log.batches[i] as StoredBatch;
+      if (seq <= notBelow) break;
+      found.push({ seq, prev, count });
+      left -= count;
+    }
+    return found;
   }
 
   async recall(room: string, seq: number, place: number): Promise<boolean> {

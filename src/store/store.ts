@@ -8,6 +8,9 @@ export interface StoredBatch extends NumberedBatch {
   readonly count: number;
 }
 
+/** A batch's place in its room's log, and what it holds. */
+export type BatchOutline = Pick<StoredBatch, 'seq' | 'prev' | 'count'>;
+
 export interface StoreStats {
   /** What is kept now takes so many bytes. */
   readonly bytes: number;
@@ -56,6 +59,12 @@ export interface Store {
    * is kept holds fewer (or nothing is kept). Looks no further back than `notBelow`, which is the answer then.
    */
   seqBefore(room: string, upTo: number, comments: number, notBelow?: number): Promise<number>;
+
+  /**
+   * Batches with `notBelow` < seq ≤ `upTo`, newest first and without their bytes: until they hold `comments` comments,
+   * at most `most`.
+   */
+  outline(room: string, upTo: number, comments: number, notBelow: number, most: number): Promise<BatchOutline[]>;
 
   /**
    * Takes the comment at `place` of batch `seq` out of what is kept, for good: its place stays, empty, so that the
