@@ -108,13 +108,17 @@ export interface PostAnswer {
   retryAfterMs?: number;
 }
 
-/** Starts a server with free ports and waits until it is ready. `entry` is a compiled file. */
+/**
+ * Starts a server with free ports and waits until it is ready; its store is in memory unless `args` or `env` name one.
+ * `entry` is a compiled file.
+ */
 export async function startProcess(
   args: readonly string[] = [],
   { entry = 'src/main.js', env = {} }: { entry?: string; env?: NodeJS.ProcessEnv } = {},
 ): Promise<ServerProcess> {
   const ports = ['--port', '--api-port'].flatMap((flag) => (args.includes(flag) ? [] : [flag, '0']));
-  const server = new ServerProcess(entry, [...ports, ...args], env);
+  const store = args.includes('--store') || 'VOLLEY_STORE' in env ? [] : ['--store', 'memory'];
+  const server = new ServerProcess(entry, [...ports, ...store, ...args], env);
   const ready = await server.logged((line) => line.msg === 'ready');
   server.viewerUrl = String(ready.viewerUrl);
   server.apiUrl = String(ready.apiUrl);

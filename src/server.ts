@@ -13,11 +13,13 @@ import type { Logger } from 'pino';
 import { type Clock, systemClock } from './clock.ts';
 import { VolleyError } from './codes.ts';
 import { compiledFile } from './compiled-file.ts';
+import { DemoCrowd } from './demo/crowd.ts';
 import { createRing, RingWriter } from './frames/frame-ring.ts';
-import { checkRingSize, largestBatch } from './frames/push-size.ts';
+import { checkRingSize, largestBatch, mostRecalled } from './frames/push-size.ts';
 import { Pusher } from './frames/pusher.ts';
 import { createHttpApi } from './intake/http-api.ts';
 import { Metrics } from './metrics/metrics.ts';
+import { Sampler } from './metrics/sampler.ts';
 import { Tally } from './metrics/tally.ts';
 import { takePorts, urlHost } from './ports.ts';
 import { Rooms } from './rooms/rooms.ts';
@@ -27,6 +29,7 @@ import { JoinDesk } from './shards/join-desk.ts';
 import { ShardPool } from './shards/shard-pool.ts';
 import { StallWatch } from './shards/stall-watch.ts';
 import type { Store } from './store/store.ts';
+import { LmdbStore } from './store/store-lmdb.ts';
 import { MemoryStore } from './store/store-memory.ts';
 
 /** Of `--grace`, what the shards' last comments and what the pending ones may take; the rest is for closing viewers. */
@@ -62,7 +65,7 @@ export interface Server {
 
 /**
  * Starts a server and resolves when every shard listens.
- * @throws VolleyError PORT_IN_USE, RING_TOO_SMALL, BINARY_MISSING, SHARD_LISTEN; then nothing is left running
+ * @throws VolleyError PORT_IN_USE, RING_TOO_SMALL, BINARY_MISSING, SHARD_LISTEN, STORE_…; then nothing is left running
  */
 export async function startServer(settings: Settings, logger: Logger, parts: ServerParts = {}): Promise<Server> {
   checkRingSize(settings.ringSize, settings.maxBatch, settings.maxText);
@@ -73,14 +76,17 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   const ring = new RingWriter(memory);
   const counters = createCounters(shards);
   const rows = Array.from({ length: shards }, (_, shard) => new ShardCounters(counters, shard));
-  const store = parts.store ?? createStore(settings, clock);
+  const store = parts.store ?? createStore(settings, clock, logger);
   let stopping = false;
+  let viewerPort = settings.port;
+  let pool: ShardPool | undefined;
+  let opened = false;
 
   const pusher = new Pusher({
     clock,
     ring,
     tally,
-    wake: (head) => pool.wake(head),
+    wake: (head) => pool?.wake(head),
     committed: (room, seq) => rooms.committed(room, seq),
     oversized: (room, bytes) => logger.error({ room, bytes }, 'a frame is larger than the ring can take'),
   });
@@ -92,6 +98,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     shards,
     sink: pusher,
     maxPushBytes: largestBatch(settings.maxBatch, settings.maxText),
+    maxRecalled: mostRecalled(settings.ringSize),
   });
   const desk = new JoinDesk({
     ...settings,
@@ -102,7 +109,8 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     stepBytes: settings.maxBackpressure / 2,
     onFault: (room, error) => logger.error({ room, err: error }, 'a backfill could not be read'),
   });
-  const metrics = new Metrics({ tally, rooms, ring, shards: rows });
+  const metrics = new Metrics({ tally, rooms, ring, store, shards: rows });
+  const sampler = new Sampler({ clock, tally, rooms, ring, store, shards: rows });
   const api = await createHttpApi({
     ...settings,
     rooms,
@@ -110,14 +118,21 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     tally,
     logger,
     metrics,
-    notReady: () => (stopping ? 'SHUTTING_DOWN' : pool.ready ? null : 'NOT_READY'),
+    sampler,
+    pages: () => ({ ...settings, port: viewerPort }),
+    isOpen: () => opened,
+    notReady: () => (stopping ? 'SHUTTING_DOWN' : pool?.ready ? null : 'NOT_READY'),
   });
-  const ports = await takePorts(settings, api).catch(async (error: unknown) => {
+  const giveUp = async (error: unknown): Promise<never> => {
     metrics.stop();
+    sampler.stop();
     await api.close();
     throw error;
-  });
-  await store.start((batches) => rooms.tail(batches));
+  };
+  const ports = await takePorts(settings, api).catch(giveUp);
+  viewerPort = ports.viewers;
+  await store.start((batches) => rooms.tail(batches)).catch(giveUp);
+  opened = true;
   const stall = new StallWatch({
     clock,
     shards,
@@ -129,7 +144,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
       within(stored, settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
     },
   });
-  const pool = new ShardPool({
+  const shardPool = new ShardPool({
     clock,
     shards,
     filename: parts.shardFile ?? compiledFile('workers/shard.js'),
@@ -149,10 +164,14 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     },
   });
 
+  pool = shardPool;
+  const crowd = settings.demo ? new DemoCrowd({ clock, rooms, tally }) : null;
+
   async function stop(): Promise<void> {
     stopping = true;
+    crowd?.stop();
     rooms.refuse();
-    if (!(await within(pool.quiesce(), settings.grace * QUIESCE_SHARE))) {
+    if (!(await within(shardPool.quiesce(), settings.grace * QUIESCE_SHARE))) {
       logger.warn('a shard does not answer: its last comments are lost');
     }
     if (!(await within(rooms.drain(), settings.grace * DRAIN_SHARE))) {
@@ -164,27 +183,40 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   async function release(): Promise<void> {
     stall.stop();
     api.server.closeIdleConnections();
-    await pool.close();
+    await shardPool.close();
     api.server.closeAllConnections();
     await api.close();
     rooms.stop();
     pusher.stop();
     metrics.stop();
+    sampler.stop();
     await store.close();
   }
 
   try {
-    await pool.start();
+    await shardPool.start();
   } catch (error) {
     await release();
     throw shardStartFault(error);
   }
+  crowd?.start();
   const viewerUrl = settings.publicUrl || `ws://${urlHost(settings.host)}:${ports.viewers}`;
   const apiUrl = `http://${urlHost(settings.host)}:${ports.api}`;
   return { viewerUrl, apiUrl, ports, store: store.name, rooms, stop };
 }
 
-function createStore(settings: Settings, clock: Clock): Store {
+function createStore(settings: Settings, clock: Clock, logger: Logger): Store {
+  if (settings.store !== 'memory') {
+    const { durability, retainBytes } = settings;
+    return new LmdbStore({
+      dir: settings.store.replace(/^lmdb:/, ''),
+      durability,
+      retainAge: settings.retainAge * 1_000,
+      retainBytes,
+      clock,
+      onFault: (error) => logger.error({ err: error }, 'a fault of the store in the background'),
+    });
+  }
   return new MemoryStore({
     comments: settings.memoryComments,
     bytes: settings.memoryBytes,

@@ -30,6 +30,18 @@ describe('the HTTP API', () => {
     expect([answer.statusCode, answer.json()]).toEqual([200, { status: 'ok' }]);
   });
 
+  it('refuses all but the health checks until the store is open', async () => {
+    let open = false;
+    const { get, post } = await createApi(new FakeStore(), { isOpen: () => open });
+    for (const path of ['/rooms', '/rooms/lobby', '/rooms/lobby/comments', '/metrics', '/nothing']) {
+      expectProblem(await get(path), 'NOT_READY');
+    }
+    expectProblem(await post('/rooms/lobby/comments', { text: 'x' }), 'NOT_READY');
+    expect((await get('/healthz')).statusCode).toBe(200);
+    open = true;
+    expect((await get('/rooms')).statusCode).toBe(200);
+  });
+
   it('is ready when the shards are', async () => {
     let reason: RefusalCode | null = 'NOT_READY';
     const { get } = await createApi(new FakeStore(), { notReady: () => reason });

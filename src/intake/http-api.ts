@@ -1,17 +1,26 @@
 /**
- * The HTTP API, on the main thread and its own port. Every error is a problem document (RFC 9457) with a `code`.
+ * The HTTP API, on the main thread and its own port. Every error is a problem document (RFC 9457) with a `code`,
+ * except DPlayer's.
  */
 import cors from '@fastify/cors';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import type { RefusalCode } from '../codes.ts';
+import { REFUSALS, type RefusalCode, refusalOf, VolleyError } from '../codes.ts';
+import { TurnQueue } from '../exports/turn-queue.ts';
+import type { Sampler } from '../metrics/sampler.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
 import { readJsonBodies } from './http-body.ts';
 import { serveCommentIntake } from './http-comments.ts';
+import { serveDashboard } from './http-dashboard.ts';
+import { serveDplayer } from './http-dplayer.ts';
+import { serveHistory } from './http-history.ts';
+import { type PageSettings, servePages } from './http-pages.ts';
+import { serveRecall } from './http-recall.ts';
 import { sendRefusal } from './http-refusal.ts';
 import { serveRooms } from './http-rooms.ts';
+import { LongAnswers } from './http-stream.ts';
 import { describeProblem, PROBLEM_TYPE } from './problem.ts';
 
 /** A request must have arrived whole within this time, in ms: a client that dribbles costs a socket, not more. */
@@ -28,10 +37,16 @@ export interface HttpApiOptions {
   readonly maxBody: number;
   readonly maxText: number;
   readonly corsOrigins: readonly string[];
+  /** False until the store is open: the API has its port before, and answers NOT_READY then. Always true where left out. */
+  readonly isOpen?: () => boolean;
   /** Why the server takes no viewers now, null when it does. */
   readonly notReady: () => RefusalCode | null;
   /** The metrics in Prometheus' text format, and its media type. */
   readonly metrics: { readonly contentType: string; read(): Promise<string> };
+  /** What the dashboards draw; without it there is no stream. */
+  readonly sampler?: Sampler;
+  /** What the pages are told; without it none are served. */
+  readonly pages?: () => PageSettings;
 }
 
 /** Builds the API; the caller listens and closes. */
@@ -58,17 +73,28 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   });
   readJsonBodies(app);
   if (corsOrigins.length > 0) {
-    await app.register(cors, { origin: corsOrigins.includes('*') ? '*' : [...corsOrigins] });
+    const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
+    await app.register(cors, { origin, methods: ['GET', 'HEAD', 'POST', 'DELETE'] });
   }
+  app.addHook('onRequest', async (request, reply) => {
+    const alive = request.url === '/healthz' || request.url === '/readyz';
+    if (!alive && options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
+  });
   app.setNotFoundHandler((_request, reply) => sendRefusal(reply, { code: 'NOT_FOUND' }));
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
+  app.setErrorHandler((error: FastifyError | VolleyError, _request, reply) => {
     const code = codeOf(error);
-    if (code === 'INTERNAL') options.logger.error({ err: error }, 'a request failed');
+    if (code === 'INTERNAL' || error instanceof VolleyError) options.logger.error({ err: error }, 'a request failed');
     tally.refuse(code);
     return sendRefusal(reply, { code });
   });
+  const reading = { store, turns: new TurnQueue(), answers: new LongAnswers(app, options.logger) };
   serveCommentIntake(app, { rooms, tally, maxText });
   serveRooms(app, rooms, store);
+  serveHistory(app, reading);
+  serveRecall(app, rooms, store, tally);
+  serveDplayer(app, { ...reading, rooms, tally, maxText });
+  if (options.sampler !== undefined) serveDashboard(app, options.sampler);
+  if (options.pages !== undefined) await servePages(app, { settings: options.pages, logger: options.logger });
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
     const code = notReady();
@@ -78,8 +104,9 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   return app;
 }
 
-/** What fastify refuses by itself, in our codes. */
-function codeOf(error: FastifyError): RefusalCode {
+/** What fastify refuses by itself, in our codes, and what a store answers a read with that it cannot do. */
+function codeOf(error: FastifyError | VolleyError): RefusalCode {
+  if (error instanceof VolleyError) return error.code in REFUSALS ? refusalOf(error) : 'INTERNAL';
   if (error.statusCode === 413) return 'TOO_LARGE';
   if (error.statusCode === 415) return 'UNSUPPORTED_MEDIA_TYPE';
   return error.statusCode !== undefined && error.statusCode < 500 ? 'BAD_REQUEST' : 'INTERNAL';

@@ -6,6 +6,9 @@ import { FakeStore } from '../store/store-fake.fixture.ts';
 import { METRIC_NAMES, Metrics } from './metrics.ts';
 import { Tally } from './tally.ts';
 
+/** Metrics that are a sum and a count. */
+const TIMES = ['volley_store_append_seconds', 'volley_push_seconds'];
+
 let created: Metrics[] = [];
 
 afterEach(() => {
@@ -18,7 +21,7 @@ async function createMetrics() {
   const memory = createCounters(2);
   const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
   const ring = new RingWriter(createRing(4_096, 2));
-  const metrics = new Metrics({ tally: rig.tally, rooms: rig.rooms, ring, shards });
+  const metrics = new Metrics({ tally: rig.tally, rooms: rig.rooms, ring, store: rig.store, shards });
   created.push(metrics);
   /** The samples of our own metrics: `name{labels}` to value. */
   const read = async (): Promise<Record<string, number>> => {
@@ -38,7 +41,8 @@ describe('the metrics', () => {
     expect(ours.sort()).toEqual([...METRIC_NAMES].sort());
     for (const name of METRIC_NAMES) {
       expect(text).toMatch(new RegExp(`^# HELP ${name} \\S.{8,}$`, 'm'));
-      expect(text).toContain(`# TYPE ${name} ${name.endsWith('_total') ? 'counter' : 'gauge'}`);
+      const counts = name.endsWith('_total') ? 'counter' : 'gauge';
+      expect(text).toContain(`# TYPE ${name} ${TIMES.includes(name) ? 'summary' : counts}`);
     }
     expect(new Set(METRIC_NAMES).size).toBe(METRIC_NAMES.length);
     expect(metrics.contentType).toMatch(/^text\/plain/);
@@ -137,6 +141,21 @@ describe('the metrics', () => {
       volley_ring_capacity_bytes: 4_096,
     });
     expect(ring.used()).toBeGreaterThan(100);
+  });
+
+  it('tell how long appends and pushes took together, also after the dashboard has taken its share', async () => {
+    const { tally, read } = await createMetrics();
+    expect(await read()).toMatchObject({ volley_store_append_seconds_sum: 0, volley_push_seconds_count: 0 });
+    tally.appendTimes.record(1_500);
+    tally.appendTimes.record(500);
+    tally.pushTimes.record(250);
+    tally.appendTimes.take();
+    expect(await read()).toMatchObject({
+      volley_store_append_seconds_sum: 2,
+      volley_store_append_seconds_count: 2,
+      volley_push_seconds_sum: 0.25,
+      volley_push_seconds_count: 1,
+    });
   });
 
   it('do not grow by being read', async () => {

@@ -7,6 +7,9 @@ import { CODECS } from '../frames/codec.ts';
 import type { RingWriter } from '../frames/frame-ring.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { ShardCounters } from '../shards/counters.ts';
+import type { Store } from '../store/store.ts';
+import type { Durations } from './durations.ts';
+import { DurationsMetric } from './durations-metric.ts';
 import type { Tally } from './tally.ts';
 import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds } from './thread-stats.ts';
 
@@ -14,6 +17,7 @@ export interface MetricsSources {
   readonly tally: Tally;
   readonly rooms: Rooms;
   readonly ring: RingWriter;
+  readonly store: Pick<Store, 'stats'>;
   readonly shards: readonly ShardCounters[];
 }
 
@@ -60,6 +64,21 @@ const COUNTERS: readonly Metric[] = [
     name: 'volley_presences_total',
     help: 'Presence messages committed to the ring for quiet rooms.',
     gather: ({ tally }) => [[tally.presences]],
+  },
+  {
+    name: 'volley_comments_recalled_total',
+    help: 'Comments recalled.',
+    gather: ({ tally }) => [[tally.commentsRecalled]],
+  },
+  {
+    name: 'volley_recalls_total',
+    help: 'Recall messages committed to the ring: one a push and codec in use.',
+    gather: ({ tally }) => [[tally.recalls]],
+  },
+  {
+    name: 'volley_store_pruned_batches_total',
+    help: 'Batches dropped from the store because they were too old or too much.',
+    gather: ({ store }) => [[store.stats().pruned]],
   },
   {
     name: 'volley_large_frames_total',
@@ -155,8 +174,22 @@ const GAUGES: readonly Metric[] = [
     help: 'Comments accepted and not yet fired.',
     gather: ({ rooms }) => [[rooms.pending]],
   },
+  { name: 'volley_store_bytes', help: 'Bytes kept in the store.', gather: ({ store }) => [[store.stats().bytes]] },
   { name: 'volley_ring_used_bytes', help: 'Bytes of the ring in use.', gather: ({ ring }) => [[ring.used()]] },
   { name: 'volley_ring_capacity_bytes', help: 'Size of the ring.', gather: ({ ring }) => [[ring.capacity]] },
+];
+
+const TIMES: readonly { readonly name: string; readonly help: string; readonly of: (tally: Tally) => Durations }[] = [
+  {
+    name: 'volley_store_append_seconds',
+    help: 'Time from the fire of a room to the answer of the store.',
+    of: (tally) => tally.appendTimes,
+  },
+  {
+    name: 'volley_push_seconds',
+    help: 'Time from the fire of a room to the commit of its push to the ring.',
+    of: (tally) => tally.pushTimes,
+  },
 ];
 
 /** Two gauges of one measurement: a shard keeps its last second, main measures since the last scrape. */
@@ -164,7 +197,7 @@ const DELAY_MEAN = 'volley_event_loop_delay_mean_seconds';
 const DELAY_MAX = 'volley_event_loop_delay_max_seconds';
 
 /** The names of all metrics of our own, for the documentation's check. */
-export const METRIC_NAMES: readonly string[] = [...COUNTERS, ...GAUGES]
+export const METRIC_NAMES: readonly string[] = [...COUNTERS, ...TIMES, ...GAUGES]
   .map(({ name }) => name)
   .concat(DELAY_MEAN, DELAY_MAX);
 
@@ -186,6 +219,9 @@ export class Metrics {
           for (const [value, given = {}] of gather(sources)) counter.inc(given, value);
         },
       });
+    }
+    for (const { name, help, of } of TIMES) {
+      this.#registry.registerMetric(new DurationsMetric(name, help, of(sources.tally)));
     }
     for (const { name, help, labels = [], gather } of GAUGES) {
       const gauge = new Gauge({

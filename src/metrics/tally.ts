@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../codes.ts';
+import { Durations } from './durations.ts';
 
 /**
  * What the main thread counts, as plain numbers: counting must cost nothing, so the metrics library sees them only
@@ -16,6 +17,10 @@ export class Tally {
   /** Ring entries committed: one a push and codec in use. */
   pushes = 0;
   presences = 0;
+  /** Ring entries that recall comments: one a push and codec in use. */
+  recalls = 0;
+  /** Comments recalled. */
+  commentsRecalled = 0;
   ringBytes = 0;
   /** Slots in which a push found no room in the ring. */
   ringWaits = 0;
@@ -28,6 +33,10 @@ export class Tally {
   messagesToShards = 0;
   messagesFromShards = 0;
   shardRestarts = 0;
+  /** From a room's fire to the store's answer, whichever it is. */
+  readonly appendTimes = new Durations();
+  /** From a room's fire to its commit to the ring: append, frames, and waiting for room included. */
+  readonly pushTimes = new Durations();
 
   refuse(code: RefusalCode, count = 1): void {
     this.refused.set(code, (this.refused.get(code) ?? 0) + count);

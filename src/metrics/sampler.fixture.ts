@@ -1,0 +1,43 @@
+import { createRing, RingWriter } from '../frames/frame-ring.ts';
+import { createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
+import { createCounters, ShardCounters } from '../shards/counters.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
+import type { History, Tick } from './sample.ts';
+import { Sampler } from './sampler.ts';
+
+/** A sampler over rooms, counters of two shards and a ring, on a clock that stands still. */
+export interface SamplerRig extends RoomsRig<FakeStore> {
+  readonly sampler: Sampler;
+  readonly shards: readonly [ShardCounters, ShardCounters];
+  readonly ring: RingWriter;
+  /** Main's CPU seconds and its event-loop delay in seconds, as a test sets them. */
+  readonly main: { cpu: number; mean: number; max: number };
+  history(since?: number): History;
+  /** Moves the clock by a second and gives the tick of it. */
+  second(): Promise<Tick>;
+}
+
+export async function createSampler(options: RigOptions = {}): Promise<SamplerRig> {
+  const rig = await createRooms(new FakeStore(), options);
+  const memory = createCounters(2);
+  const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
+  const ring = new RingWriter(createRing(4_096, 2));
+  const main = { cpu: 0, mean: 0, max: 0 };
+  const delay = { take: () => ({ mean: main.mean, max: main.max }), stop: () => undefined };
+  const sampler = new Sampler({ ...rig, ring, shards, cpuSeconds: () => main.cpu, delay });
+  const history = (since?: number): History => JSON.parse(sampler.history(since)) as History;
+  return {
+    ...rig,
+    sampler,
+    shards,
+    ring,
+    main,
+    history,
+    async second() {
+      await rig.clock.advance(1_000);
+      const { tick } = history();
+      if (tick === null) throw new Error('no second has passed');
+      return tick;
+    },
+  };
+}

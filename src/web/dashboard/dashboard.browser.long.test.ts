@@ -1,0 +1,303 @@
+/** The dashboard in a real browser, against real servers. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumPath, openBrowser } from '../../browser.fixture.ts';
+import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
+import { ViewerClient } from '../../viewer-client.fixture.ts';
+import { writeCount, writeValue } from './number-text.ts';
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+const HAS_BROWSER = chromiumPath() !== null;
+const SECOND_MS = 1_000;
+
+/** How long is waited for what the page shows with one of its next seconds. */
+const PATIENT = { timeout: 15_000 };
+
+interface Finding {
+  readonly id: string;
+  readonly impact: string | null;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+/** What of axe is used, as its script puts it into the page. */
+interface AxeWindow {
+  readonly axe: {
+    run(): Promise<{ violations: Finding[]; passes: Finding[] }>;
+  };
+}
+
+/** The seconds that the page showed, and those in which it drew. */
+interface DrawingWindow {
+  readonly drawings: Readonly<Record<'shown' | 'drawn', Set<string | undefined>>>;
+}
+
+if (!HAS_BROWSER) {
+  process.stderr.write('no Chromium is installed, so the dashboard is not tried: apt-get install chromium\n');
+}
+
+describe.skipIf(!HAS_BROWSER)('the dashboard', () => {
+  let browser: Browser;
+  let server: ServerProcess;
+  let viewers: ViewerClient[] = [];
+  let feeding: NodeJS.Timeout | undefined;
+  const others: ServerProcess[] = [];
+
+  beforeAll(async () => {
+    browser = await openBrowser();
+    server = await startProcess(['--workers', '2']);
+  });
+
+  afterEach(async () => {
+    clearInterval(feeding);
+    for (const context of browser.contexts()) await context.close();
+    await Promise.all(viewers.map((viewer) => viewer.close()));
+    viewers = [];
+  });
+
+  afterAll(async () => {
+    await Promise.all([browser?.close(), server?.stop(), ...others.map((other) => other.stop())]);
+  });
+
+  async function openDashboard(path = '/dashboard', url = server.apiUrl): Promise<{ page: Page; faults: string[] }> {
+    const page = await (await browser.newContext({ locale: 'en-US' })).newPage();
+    const faults: string[] = [];
+    page.on('pageerror', (error) => faults.push(String(error)));
+    page.on('console', (message) => {
+      if (message.type() === 'error') faults.push(message.text());
+    });
+    await page.goto(`${url}${path}`);
+    await live(page);
+    return { page, faults };
+  }
+
+  async function live(page: Page, timeout = 15_000): Promise<void> {
+    await page.locator('#link[data-state="live"]').waitFor({ timeout });
+    await page.locator('#updated[data-at]').waitFor({ timeout });
+  }
+
+  async function textOf(page: Page, selector: string): Promise<string> {
+    return (await page.locator(selector).textContent()) ?? '';
+  }
+
+  /** The total of a line of a chart. */
+  function totalOf(page: Page, chart: string, line: string): Promise<string> {
+    return textOf(page, `#${chart} li[data-line="${line}"] .total`);
+  }
+
+  /** Seats viewers of all codecs in the rooms, and posts to these every 100 ms, some of it refused. */
+  async function gather(rooms: readonly string[], count: number): Promise<void> {
+    viewers = Array.from({ length: count }, (_, i) => {
+      const codec = (['json', 'msgpack', 'deflate'] as const)[i % 3] ?? 'json';
+      return new ViewerClient(server.viewerUrl, rooms[i % rooms.length] ?? '', { codec });
+    });
+    await Promise.all(viewers.map((viewer) => viewer.welcome()));
+    let turn = 0;
+    feeding = setInterval(() => {
+      turn += 1;
+      server.post(rooms[turn % rooms.length] ?? '', [{ text: `turn ${turn}` }, { text: '' }, { text: 'gj' }]);
+      viewers[turn % viewers.length]?.send({ type: 'comment', ref: `${turn}`, text: 'hello' });
+    }, 100);
+  }
+
+  it('shows the numbers of /metrics while a crowd is there and comments flow', async () => {
+    const { page, faults } = await openDashboard();
+    await gather(['one', 'two', 'three'], 12);
+    const number = async (text: Promise<string>): Promise<number> => Number((await text).replace(/\D/g, ''));
+    const counted = [
+      ['volley_comments_total', 'source="http"', 'comments', 'over HTTP'],
+      ['volley_comments_total', 'source="socket"', 'comments', 'from viewers'],
+      ['volley_batches_total', '', 'pushes', 'batches fired'],
+      ['volley_pushes_total', '', 'pushes', 'frames'],
+      ['volley_deliveries_total', '', 'deliveries', 'to viewers'],
+      ['volley_refused_total', 'code="TEXT_INVALID"', 'refused', 'TEXT_INVALID'],
+    ] as const;
+    const metrics = (): Promise<number[]> => Promise.all(counted.map(([name, labels]) => server.metric(name, labels)));
+
+    await page.locator('#refused li').waitFor();
+    const before = await metrics();
+    // A sample made after that, and before what is asked next.
+    const asked = Date.now();
+    await page.waitForFunction((at) => Number(document.getElementById('updated')?.dataset.at) > at, asked);
+    const shown = await Promise.all(counted.map(([, , chart, line]) => number(totalOf(page, chart, line))));
+    const after = await metrics();
+    for (const [i, [name]] of counted.entries()) {
+      expect(shown[i], name).toBeGreaterThanOrEqual(before[i] ?? Number.NaN);
+      expect(shown[i], name).toBeLessThanOrEqual(after[i] ?? Number.NaN);
+      expect(shown[i], name).toBeGreaterThan(0);
+    }
+    expect(await textOf(page, '#stat-viewers')).toBe('12');
+    expect(await server.metric('volley_viewers')).toBe(12);
+
+    // Nothing flows any more: then they are the same to the last one.
+    clearInterval(feeding);
+    await expect.poll(() => server.metric('volley_pending_comments'), PATIENT).toBe(0);
+    for (const [name, labels, chart, line] of counted) {
+      const differ = async (): Promise<string> => {
+        const [text, value] = await Promise.all([totalOf(page, chart, line), server.metric(name, labels)]);
+        return text === `${writeCount(value)} in all` ? 'the same' : `${name} is ${value}, not ${text}`;
+      };
+      await expect.poll(differ, PATIENT).toBe('the same');
+    }
+    const bytes = await server.metric('volley_delivered_bytes_total');
+    expect(await totalOf(page, 'bytes', 'payload')).toBe(`${writeValue(bytes, 'bytes')} in all`);
+    expect(await textOf(page, '#stat-comments')).toBe(writeCount(await server.metric('volley_comments_total')));
+    expect(await textOf(page, '#stat-rooms')).toBe(writeCount(await server.metric('volley_rooms')));
+    expect(await page.locator('#charts canvas').count()).toBe(11);
+    expect(faults).toEqual([]);
+  });
+
+  it('asks for one stream, and for nothing more', async () => {
+    const page = await (await browser.newContext()).newPage();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await page.goto(`${server.apiUrl}/dashboard`);
+    await live(page);
+    const first = await page.locator('#updated').getAttribute('data-at');
+    await page.waitForFunction(
+      (at) => Number(document.getElementById('updated')?.dataset.at) > at,
+      Number(first) + 2 * SECOND_MS,
+    );
+    expect(asked.filter((path) => !/\.(js|css)$/.test(path))).toEqual(['/dashboard', '/dashboard/stream']);
+  });
+
+  it('shows the past to whoever comes late', async () => {
+    const { page: early } = await openDashboard();
+    const at = Number(await early.locator('#updated').getAttribute('data-at'));
+    await early.waitForFunction((then) => Number(document.getElementById('updated')?.dataset.at) > then, at + 2_000);
+    const { page } = await openDashboard();
+    const first = secondOfDay(await textOf(page, '#updated'));
+    const box = await page.locator('#viewers .u-over').boundingBox();
+    if (box === null) throw new Error('no chart is drawn');
+    await page.mouse.move(box.x + 1, box.y + 10);
+    await expect.poll(() => textOf(page, '#comments .when'), PATIENT).not.toBe('');
+    const pointed = secondOfDay(await textOf(page, '#comments .when'));
+    expect((first - pointed + 86_400) % 86_400).toBeGreaterThanOrEqual(2);
+    await page.mouse.move(0, 0);
+    await expect.poll(() => textOf(page, '#comments .when'), PATIENT).toBe('');
+  });
+
+  it.each([
+    ['no-preference', 'every second', 4, 5],
+    ['reduce', 'one second of five', 1, 2],
+  ] as const)('with a preference for motion of %s draws %s', async (reducedMotion, _, least, most) => {
+    const page = await (await browser.newContext({ reducedMotion })).newPage();
+    await page.addInitScript(() => {
+      const drawings: DrawingWindow['drawings'] = { shown: new Set(), drawn: new Set() };
+      Object.assign(window, { drawings });
+      const clear = CanvasRenderingContext2D.prototype.clearRect;
+      CanvasRenderingContext2D.prototype.clearRect = function (...box) {
+        drawings.drawn.add(document.getElementById('updated')?.dataset.at);
+        clear.apply(this, box);
+      };
+      new MutationObserver(() => drawings.shown.add(document.getElementById('updated')?.dataset.at)).observe(document, {
+        subtree: true,
+        attributeFilter: ['data-at'],
+      });
+    });
+    await page.goto(`${server.apiUrl}/dashboard`);
+    await live(page);
+    await page.evaluate(() => {
+      for (const seconds of Object.values((window as unknown as DrawingWindow).drawings)) seconds.clear();
+    });
+    await page.waitForFunction(() => (window as unknown as DrawingWindow).drawings.shown.size === 5);
+    const drawn = await page.evaluate(() => (window as unknown as DrawingWindow).drawings.drawn.size);
+    expect(drawn).toBeGreaterThanOrEqual(least);
+    expect(drawn).toBeLessThanOrEqual(most);
+  });
+
+  it('opens a room by the keyboard, tells who watches it, and closes it', async () => {
+    await gather(['lobby', 'attic'], 6);
+    const { page, faults } = await openDashboard();
+    await page.getByRole('button', { name: 'lobby', exact: true }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Room lobby' }).waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('room-heading');
+    await expect.poll(() => textOf(page, '#room-viewers'), PATIENT).toBe('3');
+    expect(await textOf(page, '#room-codecs')).toBe('json 1, msgpack 1, deflate 1');
+    const shards = [...(await textOf(page, '#room-shards')).matchAll(/\d+: (\d+)/g)].map(([, count]) => Number(count));
+    expect(shards).toHaveLength(2);
+    expect(shards.reduce((sum, count) => sum + count, 0)).toBe(3);
+    await expect.poll(() => textOf(page, '#room-push'), PATIENT).toMatch(/ ago$/);
+    clearInterval(feeding);
+    await expect
+      .poll(async () => {
+        const { seq, viewers: watching } = (await (await fetch(`${server.apiUrl}/rooms/lobby`)).json()) as {
+          seq: number;
+          viewers: number;
+        };
+        return [await textOf(page, '#room-seq'), await textOf(page, '#room-viewers')].join() === `${seq},${watching}`;
+      }, PATIENT)
+      .toBe(true);
+    expect(new URL(page.url()).search).toBe('?room=lobby');
+    await page.reload();
+    await expect.poll(() => textOf(page, '#room-viewers'), PATIENT).toBe('3');
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('heading', { name: 'Room lobby' }).waitFor({ state: 'hidden' });
+    expect(new URL(page.url()).search).toBe('');
+    expect(faults).toEqual([]);
+  });
+
+  it('opens a room that is not in the list, and says what is no name', async () => {
+    const { page } = await openDashboard();
+    await page.getByLabel('Any room').fill('not a name');
+    await page.keyboard.press('Enter');
+    await page.getByText('A room name has 1 to 64 letters').waitFor();
+    await page.getByLabel('Any room').fill('nobody-here');
+    await page.keyboard.press('Enter');
+    await page.getByText('Nobody watches, and nothing is on its way.').waitFor();
+    expect(await textOf(page, '#room-error')).toBe('');
+  });
+
+  it.each(['light', 'dark'] as const)('has no serious issue for axe, in %s', async (colorScheme) => {
+    await gather(['lobby'], 3);
+    const { page } = await openDashboard('/dashboard?room=lobby');
+    await page.emulateMedia({ colorScheme });
+    await page.locator('#refused li').waitFor();
+    // Not as a script of the page, which its policy would not take.
+    await page.evaluate(await readFile(AXE, 'utf8'));
+    const { violations, passes } = await page.evaluate(() => (window as unknown as AxeWindow).axe.run());
+    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    expect(passes.length).toBeGreaterThan(20);
+    expect(grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
+  });
+
+  it('fits a phone, whatever the names of the rooms', async () => {
+    await gather(['x'.repeat(64), 'y'], 4);
+    const { page } = await openDashboard(`/dashboard?room=${'x'.repeat(64)}`);
+    await page.setViewportSize({ width: 320, height: 640 });
+    await page.getByRole('button', { name: 'y', exact: true }).waitFor();
+    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth), PATIENT).toBe(320);
+    await expect
+      .poll(() => page.evaluate(() => document.querySelector('canvas')?.clientWidth ?? 0), PATIENT)
+      .toBeLessThan(320);
+  });
+
+  it('says that it has lost the server, and goes on by itself when the server is back', async () => {
+    const first = await startProcess(['--workers', '1']);
+    others.push(first);
+    const { page, faults } = await openDashboard('/dashboard', first.apiUrl);
+    expect(await page.locator('#lost').isVisible()).toBe(false);
+    await first.stop();
+    await page.getByRole('alert').getByText('No connection to the server; trying again.').waitFor();
+    expect(await textOf(page, '#link')).toBe('Lost');
+    const lastSeen = Number(await page.locator('#updated').getAttribute('data-at'));
+    const ports = ['--api-port', new URL(first.apiUrl).port, '--port', new URL(first.viewerUrl).port];
+    const second = await startProcess(['--workers', '1', ...ports]);
+    others.push(second);
+    await second.post('again', [{ text: 'one' }, { text: 'two' }]);
+    await live(page);
+    await page.waitForFunction((at) => Number(document.getElementById('updated')?.dataset.at) > at, lastSeen);
+    await expect.poll(() => totalOf(page, 'comments', 'over HTTP'), PATIENT).toBe('2 in all');
+    expect(await page.locator('#lost').isVisible()).toBe(false);
+    // The browser itself notes each connection that was refused.
+    expect(faults.filter((fault) => !fault.includes('net::ERR_'))).toEqual([]);
+  });
+});
+
+/** The seconds since midnight of the `HH:MM:SS` in a text. */
+function secondOfDay(text: string): number {
+  const [hours = 0, minutes = 0, seconds = 0] = (/\d+:\d+:\d+/.exec(text)?.[0] ?? '').split(':').map(Number);
+  return hours * 3_600 + minutes * 60 + seconds;
+}

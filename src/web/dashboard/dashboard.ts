@@ -1,0 +1,123 @@
+/** The operator's dashboard: one stream in, tiles, charts and rooms out. */
+import type { Tick } from '../../metrics/sample.ts';
+import { ChartCard } from './chart-card.ts';
+import { CHARTS } from './chart-list.ts';
+import { DashboardStream, type StreamState } from './dashboard-stream.ts';
+import { writeTime } from './number-text.ts';
+import { findElement, setText } from './page-element.ts';
+import { RoomPanel } from './room-panel.ts';
+import { RoomTable } from './room-table.ts';
+import { SampleWindow } from './sample-window.ts';
+import { showTiles } from './stat-tiles.ts';
+
+/** Seconds between two drawings for those who want little motion: the charts then stand still meanwhile. */
+const CALM_SECONDS = 5;
+
+const ROOM_NAME = /^[A-Za-z0-9._:-]{1,64}$/;
+
+const STATES: Readonly<Record<StreamState, string>> = { connecting: 'Connecting', live: 'Live', lost: 'Lost' };
+
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const samples = new SampleWindow();
+const cards = CHARTS.map((chart) => new ChartCard(chart));
+const panel = new RoomPanel();
+const table = new RoomTable(findElement('rooms-body'), findElement('rooms-none'), openRoom);
+let tick: Tick | null = null;
+let spanMs = 600_000;
+let seconds = 0;
+let state: StreamState = 'connecting';
+
+const stream = new DashboardStream({
+  newestAt: () => samples.newestAt,
+  history(history) {
+    samples.add(history.samples);
+    tick = history.tick;
+    show(true);
+  },
+  tick(news) {
+    samples.add([news.sample]);
+    tick = news;
+    seconds += 1;
+    show(!calm.matches || seconds % CALM_SECONDS === 0);
+  },
+  room: (detail) => panel.show(detail),
+  state: showState,
+});
+
+/** Nothing is drawn that nobody can see. */
+function show(draws: boolean): void {
+  if (document.hidden) return;
+  const moments = samples.moments(spanMs);
+  for (const card of cards) card.show(moments, tick, spanMs, draws);
+  if (tick === null) return;
+  showTiles(tick);
+  table.show(tick);
+  const updated = findElement('updated');
+  setText(updated, writeTime(tick.sample.at));
+  // What the test compares the values with: the second that they are of.
+  updated.dataset.at = String(tick.sample.at);
+}
+
+function showState(now: StreamState): void {
+  if (now === state) return;
+  state = now;
+  const pill = findElement('link');
+  pill.dataset.state = now;
+  setText(pill, STATES[now]);
+  const banner = findElement('lost');
+  banner.hidden = now !== 'lost';
+  const since = samples.newestAt === 0 ? '' : ` What you see is of ${writeTime(samples.newestAt)}.`;
+  setText(banner, now === 'lost' ? `No connection to the server; trying again.${since}` : '');
+  document.body.classList.toggle('stale', now === 'lost');
+}
+
+function openRoom(room: string): void {
+  panel.open(room);
+  table.mark(room);
+  history.replaceState(null, '', `?room=${encodeURIComponent(room)}`);
+  stream.open(room);
+  panel.focus();
+}
+
+function closeRoom(): void {
+  panel.close();
+  table.mark(null);
+  history.replaceState(null, '', location.pathname);
+  stream.open(null);
+}
+
+findElement('charts').append(...cards.map(({ element }) => element));
+findElement('room-close').addEventListener('click', () => {
+  closeRoom();
+  findElement('room-query').focus();
+});
+findElement('room-form').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const input = findElement('room-query') as HTMLInputElement;
+  const isName = ROOM_NAME.test(input.value);
+  setText(findElement('room-error'), isName ? '' : 'A room name has 1 to 64 letters, digits or . _ : -');
+  input.setAttribute('aria-invalid', String(!isName));
+  if (isName) openRoom(input.value);
+});
+for (const input of document.querySelectorAll<HTMLInputElement>('input[name="span"]')) {
+  input.addEventListener('change', () => {
+    spanMs = Number(input.value) * 60_000;
+    show(true);
+  });
+}
+for (const input of document.querySelectorAll<HTMLInputElement>('input[name="order"]')) {
+  input.addEventListener('change', () => table.sortBy(input.value === 'comments' ? 'comments' : 'viewers'));
+}
+document.addEventListener('visibilitychange', () => show(true));
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  for (const card of cards) card.recolor(spanMs);
+});
+
+const asked = new URLSearchParams(location.search).get('room');
+if (asked !== null && ROOM_NAME.test(asked)) {
+  panel.open(asked);
+  table.mark(asked);
+  stream.open(asked);
+} else {
+  stream.open(null);
+}

@@ -1,0 +1,45 @@
+import type { RoomDetail } from '../../metrics/sample.ts';
+import { writeCount, writeSpan } from './number-text.ts';
+import { findElement, setText } from './page-element.ts';
+
+const CODECS = ['json', 'msgpack', 'deflate'];
+
+/** The part of the page that tells of one room. */
+export class RoomPanel {
+  readonly #panel = findElement('room');
+  readonly #heading = findElement('room-heading');
+  readonly #state = findElement('room-state');
+  readonly #link = findElement('room-link');
+
+  /** Opens the panel for a room, without values until the server sends them. */
+  open(room: string): void {
+    setText(this.#heading, `Room ${room}`);
+    this.#link.setAttribute('href', `/?room=${encodeURIComponent(room)}`);
+    for (const value of this.#panel.querySelectorAll('dd')) setText(value, '–');
+    setText(this.#state, '');
+    this.#panel.hidden = false;
+  }
+
+  close(): void {
+    this.#panel.hidden = true;
+  }
+
+  focus(): void {
+    this.#heading.focus();
+  }
+
+  show(detail: RoomDetail): void {
+    const { viewers, comments, pending, seq, sincePush, viewersByCodec, viewersByShard, live } = detail;
+    setText(this.#state, live ? '' : 'Nobody watches, and nothing is on its way.');
+    const texts: Readonly<Record<string, string>> = {
+      'room-viewers': writeCount(viewers),
+      'room-comments': `${writeCount(comments)}/s`,
+      'room-pending': writeCount(pending),
+      'room-seq': String(seq),
+      'room-push': sincePush === null ? '–' : `${writeSpan(sincePush)} ago`,
+      'room-codecs': CODECS.map((codec, i) => `${codec} ${writeCount(viewersByCodec[i] ?? 0)}`).join(', '),
+      'room-shards': viewersByShard.map((count, shard) => `${shard}: ${writeCount(count)}`).join(', '),
+    };
+    for (const [id, text] of Object.entries(texts)) setText(findElement(id), text);
+  }
+}

@@ -1,0 +1,227 @@
+/** How the live page looks, sounds and moves, in a real browser. */
+import { readFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import type { AxeResults } from 'axe-core';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { chromiumPath, openBrowser } from '../../browser.fixture.ts';
+import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
+import { LivePage, postStored } from './live-page.fixture.ts';
+
+const HAS_BROWSER = chromiumPath() !== null;
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+
+if (!HAS_BROWSER) {
+  process.stderr.write(
+    'no Chromium is installed, so the look of the live page is not tried: apt-get install chromium\n',
+  );
+}
+
+/** What axe finds serious or critical, in words. */
+async function findBarriers(page: Page): Promise<string[]> {
+  await page.evaluate(await readFile(AXE, 'utf8'));
+  const { violations, passes } = await page.evaluate(() =>
+    (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
+  );
+  expect(passes.length).toBeGreaterThan(10);
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+}
+
+/** How far the page's video has come, s. */
+function playedTime({ page }: LivePage): Promise<number> {
+  return page.$eval('#video', (video) => (video as HTMLVideoElement).currentTime);
+}
+
+/** A second of a tone: one channel, 8 bits, 8,000 Hz. */
+function makeTone(): Buffer {
+  const samples = Buffer.from(Array.from({ length: 8_000 }, (_, i) => 128 + 40 * Math.sin(i / 3)));
+  const head = Buffer.alloc(44);
+  head.write('RIFF', 0, 'latin1');
+  head.writeUInt32LE(36 + samples.length, 4);
+  head.write('WAVEfmt ', 8, 'latin1');
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(8_000, 24);
+  head.writeUInt32LE(8_000, 28);
+  head.writeUInt16LE(1, 32);
+  head.writeUInt16LE(8, 34);
+  head.write('data', 36, 'latin1');
+  head.writeUInt32LE(samples.length, 40);
+  return Buffer.concat([head, samples]);
+}
+
+/** A hundred frames of MP3, 2.6 seconds: 128 kbit/s, 44.1 kHz, one channel, nothing but zeros in them. */
+function makeSilence(): Buffer {
+  const frame = Buffer.alloc(417);
+  frame.writeUInt32BE(0xff_fb_90_c4);
+  return Buffer.concat(new Array<Buffer>(100).fill(frame));
+}
+
+describe.skipIf(!HAS_BROWSER)('the look of the live page', () => {
+  let browser: Browser;
+  let server: ServerProcess;
+  let elsewhere: Server;
+  let origin: string;
+
+  beforeAll(async () => {
+    elsewhere = createServer((request, response) => {
+      response.setHeader('access-control-allow-origin', '*');
+      if (request.url === '/tone.wav') response.setHeader('content-type', 'audio/wav').end(makeTone());
+      else if (request.url === '/live.m3u8') {
+        response.end('#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.6,\nsegment.mp3\n#EXT-X-ENDLIST\n');
+      } else if (request.url === '/segment.mp3') response.end(makeSilence());
+      else if (request.url === '/odd.m3u8') response.end('no playlist');
+      else response.writeHead(404).end();
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+    origin = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+    browser = await openBrowser();
+    server = await startProcess(['--workers', '1']);
+  });
+
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
+  });
+
+  afterAll(async () => {
+    await browser?.close();
+    await server?.stop();
+    elsewhere?.close();
+  });
+
+  for (const colorScheme of ['light', 'dark'] as const) {
+    it(`has no serious barrier in ${colorScheme}, with everything open`, async () => {
+      const live = await LivePage.open(browser, server, '?room=axe', { colorScheme });
+      await live.becomes('live');
+      await live.openList();
+      await postStored(server, 'axe', ['one comment', 'and another']);
+      await live.send('my own');
+      await live.lists('my own');
+      await live.flies('my own');
+      await live.send(' ');
+      await live.says(/./);
+      expect(await findBarriers(live.page)).toEqual([]);
+      const dark = await live.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      expect(dark).toBe(colorScheme === 'dark' ? 'rgb(11, 16, 22)' : 'rgb(244, 246, 248)');
+    });
+
+    it(`has no serious barrier in ${colorScheme}, with a room that cannot be`, async () => {
+      const live = await LivePage.open(browser, server, '?room=not+a+room', { colorScheme });
+      await live.becomes('invalid');
+      expect(await live.page.textContent('#notice')).toContain('“not a room” cannot be a room');
+      expect(await live.page.isDisabled('#send-text')).toBe(true);
+      expect(await findBarriers(live.page)).toEqual([]);
+    });
+  }
+
+  for (const width of [320, 768]) {
+    it(`needs no scrolling sideways on a screen of ${width} px`, async () => {
+      const live = await LivePage.open(browser, server, `?room=${'long-name.'.repeat(6)}${width}`, {
+        viewport: { width, height: 640 },
+      });
+      await live.becomes('live');
+      await live.openList();
+      await live.send('a word of sixty letters: '.concat('w'.repeat(60)));
+      await live.says(/^Sent\.$/);
+      await expect.poll(() => live.ids()).toHaveLength(1);
+      const widest = await live.page.evaluate(() => {
+        const ends = [...document.querySelectorAll('body *')]
+          .filter((element) => element.closest('.stage') === null)
+          .map((element) => element.getBoundingClientRect().right);
+        return Math.max(document.documentElement.scrollWidth, ...ends);
+      });
+      expect(widest).toBeLessThanOrEqual(width);
+    });
+  }
+
+  it('lists the comments and moves nothing where less motion is wanted, until it is asked to', async () => {
+    const live = await LivePage.open(browser, server, '?room=calm', { reducedMotion: 'reduce' });
+    await live.becomes('live');
+    await postStored(server, 'calm', ['be still']);
+    await live.lists('be still');
+    expect(await live.flying()).toEqual([]);
+    expect(await live.page.getAttribute('#fly-toggle', 'aria-pressed')).toBe('false');
+    const picture = (): Promise<string> =>
+      live.page.$eval('#scene', (canvas) => (canvas as HTMLCanvasElement).toDataURL());
+    const before = await picture();
+    expect(await live.frameRate(500)).toBeGreaterThan(0);
+    expect(await picture()).toBe(before);
+    await live.page.click('#fly-toggle');
+    await postStored(server, 'calm', ['now fly']);
+    await live.flies('now fly');
+  });
+
+  it('moves its picture otherwise', async () => {
+    const live = await LivePage.open(browser, server, '?room=moving');
+    const picture = (): Promise<string> =>
+      live.page.$eval('#scene', (canvas) => (canvas as HTMLCanvasElement).toDataURL());
+    const before = await picture();
+    await expect.poll(picture).not.toBe(before);
+    expect(await live.page.getAttribute('#log-toggle', 'aria-expanded')).toBe('false');
+  });
+
+  it('reads comments aloud only to who wants that', async () => {
+    const live = await LivePage.open(browser, server, '?room=aloud');
+    await live.openList();
+    expect(await live.page.getAttribute('#log', 'aria-live')).toBe('off');
+    await live.page.check('#log-aloud');
+    expect(await live.page.getAttribute('#log', 'aria-live')).toBe('polite');
+  });
+
+  it('plays a file from another site in place of its picture', async () => {
+    const live = await LivePage.open(browser, server, `?room=film&src=${encodeURIComponent(`${origin}/tone.wav`)}`);
+    await expect.poll(() => playedTime(live), { timeout: 10_000 }).toBeGreaterThan(0);
+    expect(await live.page.isVisible('#scene')).toBe(false);
+    await live.becomes('live');
+    expect(live.faults).toEqual([]);
+  });
+
+  it('lets hls.js play a playlist, which it loads only then', async () => {
+    const live = await LivePage.open(browser, server, `?room=hls&src=${encodeURIComponent(`${origin}/live.m3u8`)}`);
+    await expect.poll(() => playedTime(live), { timeout: 10_000 }).toBeGreaterThan(0);
+    expect(live.faults).toEqual([]);
+    const loaded = (): Promise<string[]> =>
+      live.page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname));
+    expect(await loaded()).toEqual(expect.arrayContaining(['/hls.js', '/segment.mp3']));
+    await live.page.goto(`${server.apiUrl}/?room=hls`);
+    await live.becomes('live');
+    expect(await loaded()).not.toContain('/hls.js');
+  });
+
+  it('says so when a stream cannot be played', async () => {
+    for (const name of ['odd.m3u8', 'nothing.mp4']) {
+      const live = await LivePage.open(browser, server, `?room=odd&src=${encodeURIComponent(`${origin}/${name}`)}`);
+      await expect.poll(() => live.page.textContent('#notice'), { timeout: 10_000 }).toMatch(/cannot be played here/);
+      await live.becomes('live');
+      expect(live.faults, name).toEqual([]);
+    }
+  });
+
+  it('plays nothing that is not http or https', async () => {
+    const live = await LivePage.open(browser, server, '?room=odd');
+    for (const source of ['javascript:alert(1)', 'file:///etc/passwd', 'data:video/mp4,x', 'no address']) {
+      await live.page.goto(`${server.apiUrl}/?room=odd&src=${encodeURIComponent(source)}`);
+      await live.becomes('live');
+      const notice = await live.page.textContent('#notice');
+      expect(notice, source).toBe('This address cannot be played: only http and https are.');
+      expect(await live.page.$eval('#video', (video) => (video as HTMLVideoElement).src)).toBe('');
+      expect(await live.page.isVisible('#scene')).toBe(true);
+    }
+  });
+
+  it('keeps its picture’s size when there is something to say beside the box', async () => {
+    const live = await LivePage.open(browser, server, '?room=steady');
+    await live.becomes('live');
+    const height = (): Promise<number> => live.page.$eval('#stage', (stage) => stage.clientHeight);
+    const before = await height();
+    await live.send(' ');
+    await live.says(/./);
+    expect(await height()).toBe(before);
+  });
+});

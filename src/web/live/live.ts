@@ -1,0 +1,136 @@
+/** The live page: a picture, a room's comments over it, a box to write in. `?room=` and `?src=` say which. */
+import { connect, type LiveComment, playRoom, type RoomConnection, type RoomPlayout } from '../../client/bundle.ts';
+import { CommentLog } from './comment-log.ts';
+import { CommentStage } from './comment-stage.ts';
+import { LinkStatus } from './link-status.ts';
+import { type PageAddress, readAddress } from './page-address.ts';
+import { elementOf } from './page-elements.ts';
+import { loadSettings, type PageSettings, viewerUrlOf } from './page-settings.ts';
+import { Scene } from './scene.ts';
+import { SendForm } from './send-form.ts';
+import { playStream } from './stream-player.ts';
+
+/** Comments of the past that the list begins with, and how many of them fly, so that the picture is not empty. */
+const HISTORY = 50;
+const REPLAYED = 8;
+/** Own comments that are remembered, to be marked. */
+const MOST_OWN = 500;
+
+const address = readAddress(location.search);
+const calm = matchMedia('(prefers-reduced-motion: reduce)');
+const own = new Set<string>();
+const status = new LinkStatus();
+const log = new CommentLog(own);
+const notice = elementOf('notice', HTMLElement);
+
+showPicture(address, calm);
+log.open(calm.matches);
+if (address.roomIsValid) {
+  nameRoom(address.room);
+  status.show('connecting');
+  const settings = await loadSettings(() => status.show('waiting'));
+  enter(address.room, settings);
+} else {
+  nameRoom('no room');
+  status.show('invalid');
+  say(`“${address.room}” cannot be a room: a name has 1 to 64 letters, digits, dots, colons, hyphens or underscores.`);
+}
+
+function nameRoom(room: string): void {
+  elementOf('room', HTMLElement).textContent = room;
+  document.title = `${room} · volley`;
+}
+
+function showPicture({ source }: PageAddress, still: MediaQueryList): void {
+  if (source === null) say('This address cannot be played: only http and https are.');
+  if (source === undefined || source === null) {
+    new Scene(elementOf('scene', HTMLCanvasElement), still).start();
+    return;
+  }
+  elementOf('scene', HTMLCanvasElement).hidden = true;
+  playStream(source, say);
+}
+
+/** A sentence over the picture. */
+function say(words: string): void {
+  notice.textContent = words;
+  notice.hidden = false;
+}
+
+function enter(name: string, settings: PageSettings): void {
+  const room = connect({ url: viewerUrlOf(settings, location), room: name, history: HISTORY });
+  const stage = new CommentStage(elementOf('stage', HTMLElement), own);
+  room.on('state', (state) => status.show(state));
+  room.on('viewers', (viewers) => status.count(viewers));
+  room.on('batch', ({ comments }) => log.add(comments));
+  room.on('gap', () => log.miss());
+  room.on('recall', (ids) => {
+    log.recall(ids);
+    stage.recall(ids);
+  });
+  fly(room, stage);
+  new SendForm({
+    maxText: settings.maxText,
+    send: (comment) => room.send(comment),
+    taken: (id) => {
+      own.add(id);
+      for (const oldest of own) {
+        if (own.size <= MOST_OWN) break;
+        own.delete(oldest);
+      }
+      log.markOwn(id);
+      stage.markOwn(id);
+    },
+  });
+}
+
+/** Lets the comments fly, as many as the picture has room for, while the reader wants them to. */
+function fly(room: RoomConnection, stage: CommentStage): void {
+  const toggle = elementOf('fly-toggle', HTMLButtonElement);
+  const leftOut = elementOf('left-out', HTMLElement);
+  let dropped = 0;
+  let playing: RoomPlayout<LiveComment> | null = null;
+  let perSecond = stage.perSecond;
+
+  const begin = (): void => {
+    perSecond = stage.perSecond;
+    const onDropped = (count: number): void => {
+      dropped += count;
+      leftOut.dataset.count = String(dropped);
+      leftOut.textContent = `${dropped.toLocaleString('en')} left out`;
+      leftOut.hidden = false;
+    };
+    playing = playRoom<LiveComment>(room, { show: (comment) => stage.show(comment), perSecond, onDropped });
+  };
+  const turn = (on: boolean): void => {
+    toggle.setAttribute('aria-pressed', String(on));
+    stage.turn(on);
+    if (on === (playing !== null)) return;
+    playing?.detach();
+    playing = null;
+    if (on) begin();
+  };
+  let newest: number | undefined;
+  room.on('welcome', ({ seq }) => {
+    newest ??= seq;
+  });
+  room.on('batch', ({ seq, comments }) => {
+    if (newest !== undefined && seq <= newest) playing?.playout.replay({ comments: comments.slice(-REPLAYED) });
+  });
+  toggle.addEventListener('click', () => turn(toggle.getAttribute('aria-pressed') !== 'true'));
+  calm.addEventListener('change', () => {
+    turn(!calm.matches);
+    log.open(calm.matches);
+  });
+  document.addEventListener('visibilitychange', () => {
+    // No frames are drawn while hidden: what was on the screen would jump.
+    if (playing !== null) stage.turn(!document.hidden);
+  });
+  new ResizeObserver(() => {
+    stage.fit();
+    if (playing === null || stage.perSecond === perSecond) return;
+    playing.detach();
+    begin();
+  }).observe(elementOf('stage', HTMLElement));
+  turn(!calm.matches);
+}

@@ -1,0 +1,36 @@
+/** What the server tells its pages, `GET /page-settings.json`. */
+export interface PageSettings {
+  /** Where viewers connect, null for the page's own host. */
+  readonly viewerUrl: string | null;
+  readonly port: number;
+  /** Most code points of a comment. */
+  readonly maxText: number;
+}
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 15_000;
+
+/** Asks until there is an answer, for a server that is about to start. `failed` is called before each pause. */
+export async function loadSettings(failed: () => void): Promise<PageSettings> {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    const settings = await fetchSettings();
+    if (settings !== null) return settings;
+    failed();
+    await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
+  }
+}
+
+/** Null where the server does not answer, or not with settings: it may be starting, or a proxy stands in for it. */
+async function fetchSettings(): Promise<PageSettings | null> {
+  try {
+    const answer = await fetch('/page-settings.json', { cache: 'no-store' });
+    return answer.ok ? ((await answer.json()) as PageSettings) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The URL of the viewers' port, as this page reaches it: a secure page may open secure sockets only. */
+export function viewerUrlOf({ viewerUrl, port }: PageSettings, page: Pick<Location, 'protocol' | 'hostname'>): string {
+  return viewerUrl ?? `${page.protocol === 'https:' ? 'wss' : 'ws'}://${page.hostname}:${port}`;
+}
