@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -10,7 +11,7 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
-    // Most tests wait for processes of their own: a core kept free, as the default is, would be half of a small machine.
-    maxWorkers: '100%',
+    // Most tests wait for processes of their own, so more of them run at once than there are cores.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
   },
 });

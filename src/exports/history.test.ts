@@ -126,6 +126,70 @@ describe('a walk through the history of a room', () => {
     expect(new Set(seen).size).toBe(seen.length);
   });
 
+  it.each([false, true])('does one thing a turn, however many there are (newest first: %s)', async (newestFirst) => {
+    const store = new FakeStore();
+    fillRoom(store, 'lobby', ...new Array<number>(300).fill(1), 600, 600);
+    let turn = 0;
+    let isWalking = true;
+    const count = (): void => {
+      turn += 1;
+      if (isWalking) setImmediate(count);
+    };
+    setImmediate(count);
+    const done: number[] = [];
+    const read = store.read.bind(store);
+    store.read = (...asked) => {
+      done.push(turn);
+      return read(...asked);
+    };
+    const seqBefore = store.seqBefore.bind(store);
+    store.seqBefore = (...asked) => {
+      done.push(turn);
+      return seqBefore(...asked);
+    };
+    const turns = new TurnQueue();
+    const walkOne = async (): Promise<number> => {
+      let comments = 0;
+      for await (const piece of walkHistory({ ...sourceOf(store), turns }, { ...WHOLE_HISTORY, newestFirst })) {
+        done.push(turn);
+        comments += piece.length;
+      }
+      return comments;
+    };
+    const walks = Array.from({ length: 20 }, walkOne);
+    expect(done).toEqual([]);
+    expect(await Promise.all(walks)).toEqual(new Array(20).fill(1_500));
+    isWalking = false;
+    expect(done.length).toBeGreaterThanOrEqual(20 * 4);
+    expect(new Set(done).size).toBe(done.length);
+  });
+
+  it.each([false, true])('reads few bytes where few comments are wanted (newest first: %s)', async (newestFirst) => {
+    const store = new FakeStore();
+    fillRoom(store, 'lobby', ...new Array<number>(300).fill(1));
+    const asked: number[] = [];
+    const read = store.read.bind(store);
+    store.read = (room, after, upTo, maxBytes) => {
+      asked.push(maxBytes);
+      return read(room, after, upTo, maxBytes);
+    };
+    expect(await walk(store, { limit: 1, newestFirst })).toHaveLength(1);
+    expect(asked).toEqual([2_048]);
+    expect(await walk(store, { limit: 100, newestFirst })).toHaveLength(100);
+    expect(asked.slice(1)).toEqual([6_400]);
+    expect(await walk(store, { newestFirst })).toHaveLength(300);
+    expect(asked.at(-1)).toBeGreaterThan(30_000);
+    expect(Math.max(...asked)).toBeLessThanOrEqual(65_536);
+  });
+
+  it('reads more and more where few comments are wanted and few are found', async () => {
+    const store = new FakeStore();
+    fillRoom(store, 'lobby', ...new Array<number>(3_000).fill(1));
+    const from = AT + 2_999_000;
+    expect(await walk(store, { limit: 1, from })).toEqual(['3000.0']);
+    expect(store.reads.length).toBeLessThan(10);
+  });
+
   it('ends at its next read once nobody waits for it, though it has found nothing yet', async () => {
     const store = new FakeStore();
     fillRoom(store, 'lobby', ...new Array<number>(100).fill(1_000));

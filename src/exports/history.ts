@@ -66,7 +66,7 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
   let left = range.limit;
   let piece: Comment[] = [];
   for await (const read of batches) {
-    await source.turns.next();
+    await source.turns.next(true);
     for (const batch of read) {
       const comments = selectComments(batch, range);
       for (const comment of range.newestFirst ? comments.reverse() : comments) {
@@ -76,7 +76,7 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
           yield piece;
           piece = [];
           if (left === 0) return;
-          await source.turns.next();
+          await source.turns.next(true);
         }
       }
     }

@@ -33,6 +33,19 @@ describe('a queue for turns of the loop', () => {
     expect(got.join('')).toBe('ababab');
   });
 
+  it('serves those who hold something before those who do not', async () => {
+    const turns = new TurnQueue();
+    const got: string[] = [];
+    const walk = async (name: string): Promise<void> => {
+      await turns.next();
+      got.push(`${name} reads`);
+      await turns.next(true);
+      got.push(`${name} writes`);
+    };
+    await Promise.all([walk('a'), walk('b'), walk('c')]);
+    expect(got).toEqual(['a reads', 'a writes', 'b reads', 'b writes', 'c reads', 'c writes']);
+  });
+
   it('serves again after it was empty', async () => {
     const turns = new TurnQueue();
     await turns.next();

@@ -4,18 +4,28 @@
  */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
+  readonly #holding: (() => void)[] = [];
+  #isSet = false;
 
-  /** Resolves in a later turn of the loop, after everybody who asked before. */
-  next(): Promise<void> {
+  /**
+   * Resolves in a later turn of the loop, after everybody who asked before. Who holds what has been read goes before
+   * those who hold nothing: so little is held at a time, however many walk. To read on, they wait with the others.
+   */
+  next(isHolding = false): Promise<void> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      if (this.#waiting.length === 1) setImmediate(() => this.#handOut());
+      (isHolding ? this.#holding : this.#waiting).push(resolve);
+      this.#set();
     });
   }
 
-  #handOut(): void {
-    this.#waiting.shift()?.();
-    // What is set from inside an immediate runs after the loop has looked at its sockets and timers again.
-    if (this.#waiting.length > 0) setImmediate(() => this.#handOut());
+  #set(): void {
+    if (this.#isSet) return;
+    this.#isSet = true;
+    setImmediate(() => {
+      this.#isSet = false;
+      (this.#holding.shift() ?? this.#waiting.shift())?.();
+      // What is set from inside an immediate runs after the loop has looked at its sockets and timers again.
+      if (this.#holding.length + this.#waiting.length > 0) this.#set();
+    });
   }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { RefusalCode } from '../codes.ts';
+import { type RefusalCode, VolleyError } from '../codes.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
@@ -128,6 +128,17 @@ describe('GET /dplayer/v3/', () => {
     store.read = () => Promise.reject(new Error('disk'));
     expectRefused(await get(`${PATH}?id=lobby`), 'INTERNAL');
     expect(logged.join('')).toContain('disk');
+    store.read = () => Promise.reject(new VolleyError('STORE_FAILED', 'a page is unreadable'));
+    expectRefused(await get(`${PATH}?id=lobby`), 'STORE_FAILED');
+    expect(logged.join('')).toContain('a page is unreadable');
+  });
+
+  it('reads nothing for HEAD', async () => {
+    const { app, store } = await createApi(new FakeStore());
+    fill(store, 'lobby', 10);
+    const answer = await app.inject({ method: 'HEAD', url: `${PATH}?id=lobby` });
+    expect([answer.statusCode, answer.body, store.reads]).toEqual([200, '', []]);
+    expect(answer.headers['content-type']).toMatch(/^application\/json\b/);
   });
 
   it('cuts the connection where a fault comes in the middle, and logs it', async () => {

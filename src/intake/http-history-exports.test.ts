@@ -1,6 +1,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { VolleyError } from '../codes.ts';
 import type { Comment } from '../comment.ts';
 import { AT, fillRoom } from '../exports/comments.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
@@ -8,13 +9,15 @@ import { draftOf } from '../rooms/rooms.fixture.ts';
 import type { StoredBatch } from '../store/store.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { createApi, expectProblem, type HttpRig } from './http-api.fixture.ts';
+import { MOST_LONG_ANSWERS } from './http-stream.ts';
 
 /** A store whose reads fail from the one with this number on. */
 class FailingStore extends FakeStore {
   failsFrom = Number.POSITIVE_INFINITY;
+  fault = new Error('the disk is gone');
 
   override read(...args: Parameters<FakeStore['read']>): Promise<StoredBatch[]> {
-    if (this.reads.length >= this.failsFrom) return Promise.reject(new Error('the disk is gone'));
+    if (this.reads.length >= this.failsFrom) return Promise.reject(this.fault);
     return super.read(...args);
   }
 }
@@ -108,6 +111,14 @@ describe('an export', () => {
     expect(answer.headers['content-disposition']).toBeUndefined();
     expect(logged).toHaveLength(1);
     expect(logged[0]).toContain('the disk is gone');
+  });
+
+  it.each(FORMATS)('as %s that the store cannot read has the status of that fault', async (format) => {
+    const { get, store, logged } = await createRoom(3);
+    store.failsFrom = 0;
+    store.fault = new VolleyError('STORE_FAILED', 'a page is unreadable');
+    expectProblem(await get(`/rooms/lobby/comments?format=${format}`), 'STORE_FAILED');
+    expect(logged).toHaveLength(1);
   });
 });
 
@@ -221,5 +232,25 @@ describe('the client of an export', () => {
     expect((await connected).destroyed).toBe(true);
     // Cut off, so that nobody takes what came for the whole.
     await expect(response.resume().toArray()).rejects.toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  it('is refused while there are as many as there may be, DPlayer’s among them; pages are not', async () => {
+    const { app, get, store } = await createRoom(3);
+    store.holdReads = true;
+    const exports = Array.from({ length: MOST_LONG_ANSWERS }, (_, i) =>
+      get(i % 2 === 0 ? '/rooms/lobby/comments?format=xml' : '/dplayer/v3/?id=lobby'),
+    );
+    await until(() => store.reads.length === MOST_LONG_ANSWERS);
+    const refused = await get('/rooms/lobby/comments?format=ndjson');
+    expect(expectProblem(refused, 'BUSY')).toMatchObject({ retryAfterMs: 1_000 });
+    expect(refused.headers['retry-after']).toBe('1');
+    const shown = await get('/dplayer/v3/?id=lobby');
+    expect([shown.statusCode, shown.json()]).toEqual([200, expect.objectContaining({ code: 1, error: 'BUSY' })]);
+    expect((await app.inject({ method: 'HEAD', url: '/dplayer/v3/?id=lobby' })).statusCode).toBe(200);
+    store.holdReads = false;
+    expect((await get('/rooms/lobby/comments')).json()).toMatchObject({ next: '1.2', more: false });
+    store.answerReads();
+    for (const answer of await Promise.all(exports)) expect(answer.statusCode).toBe(200);
+    expect((await get('/rooms/lobby/comments?format=ndjson')).statusCode).toBe(200);
   });
 });

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { VolleyError } from '../codes.ts';
 import type { Comment } from '../comment.ts';
+import { fillRoom } from '../exports/comments.fixture.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createApi, expectProblem } from './http-api.fixture.ts';
 
@@ -132,6 +135,50 @@ describe('a page of comments', () => {
     expect(idsOf(await page('?order=desc&limit=1&until=1.2'))).toEqual(['1.0']);
     expect(await page('?limit=1')).toMatchObject({ next: '1.0', more: true });
   });
+
+  it('is read in a turn of its own, however many are asked for together', async () => {
+    const store = new FakeStore();
+    fillRoom(store, 'lobby', 5);
+    const { get } = await createApi(store);
+    let turn = 0;
+    let turner = setImmediate(function count() {
+      turn += 1;
+      turner = setImmediate(count);
+    });
+    const turnsOfReads: number[] = [];
+    const read = store.read.bind(store);
+    store.read = (...asked) => {
+      turnsOfReads.push(turn);
+      return read(...asked);
+    };
+    const paths = Array.from({ length: 30 }, (_, i) =>
+      i % 3 === 0 ? '/dplayer/v3/?id=lobby' : `/rooms/lobby/comments?format=${i % 3 === 1 ? 'json' : 'xml'}`,
+    );
+    const answers = await Promise.all(paths.map((path) => get(path)));
+    clearImmediate(turner);
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(new Array(30).fill(200));
+    // DPlayer's are read twice.
+    expect(turnsOfReads).toHaveLength(40);
+    expect(new Set(turnsOfReads).size).toBe(40);
+  });
+
+  it('that the store cannot read is answered with the code of that fault, and logged', async () => {
+    const { get, store, logged, tally } = await createRoom(1);
+    store.read = () => Promise.reject(new VolleyError('STORE_FAILED', 'a page is unreadable'));
+    expectProblem(await get('/rooms/lobby/comments'), 'STORE_FAILED');
+    expect([logged.length, logged[0]]).toEqual([1, expect.stringContaining('a page is unreadable')]);
+    expect(tally.refused.get('STORE_FAILED')).toBe(1);
+  });
+
+  it.each([new VolleyError('BATCH_CORRUPT', 'not a batch'), new Error('the disk is gone')])(
+    'that fails in any other way is an unexpected fault: %s',
+    async (fault) => {
+      const { get, store, logged } = await createRoom(1);
+      store.read = () => Promise.reject(fault);
+      expectProblem(await get('/rooms/lobby/comments'), 'INTERNAL');
+      expect(logged).toHaveLength(1);
+    },
+  );
 
   const BAD_PLACES = [
     'x',

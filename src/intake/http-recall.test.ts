@@ -78,6 +78,20 @@ describe('DELETE /rooms/:room/comments/:id', () => {
     expect(tally.refused.get(code)).toBe(1);
   });
 
+  it.each(['text/plain', 'application/json', 'application/x-www-form-urlencoded', 'no/such; type=x'])(
+    'does not mind a body, nor that it is said to be %s',
+    async (type) => {
+      const { app, remove } = await createRoom();
+      const headers = { 'content-type': type };
+      for (const [place, payload] of [undefined, '', 'not json', 'x'.repeat(2_000_000)].entries()) {
+        const url = `/rooms/lobby/comments/${place < 3 ? 1 : 2}.${place % 3}`;
+        const sent = payload === undefined ? { headers } : { headers, payload };
+        expect((await app.inject({ method: 'DELETE', url, ...sent })).statusCode).toBe(204);
+      }
+      expect((await remove('/rooms/lobby/comments/2.1')).statusCode).toBe(204);
+    },
+  );
+
   it('leaves a batch of which all was recalled in the chain, empty', async () => {
     const { remove, texts, store } = await createRoom();
     for (const place of [0, 1, 2]) expect((await remove(`/rooms/lobby/comments/1.${place}`)).statusCode).toBe(204);
