@@ -1,18 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import { batchOf, commentsOf, describeStore, seqsOf } from './store-contract.fixture.ts';
 import { startLmdbStore } from './store-lmdb.fixture.ts';
-import { MemoryStore } from './store-memory.ts';
 
 describeStore('the LMDB store, relaxed', () => startLmdbStore({ durability: 'relaxed' }));
 describeStore('the LMDB store, sync', () => startLmdbStore({ durability: 'sync' }));
-describeStore('the memory store', async () => {
-  const clock = new FakeClock();
-  const store = new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => clock.now() });
-  const tails: Parameters<Parameters<MemoryStore['start']>[0]>[0][] = [];
-  await store.start((batches) => tails.push(batches));
-  return { store, tails };
-});
 
 describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) => {
   it('goes on after it was closed and opened again', async () => {

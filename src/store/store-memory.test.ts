@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
-import type { EncodedBatch } from '../frames/batch.ts';
 import type { StoredBatch } from './store.ts';
+import { batchOf, describeStore, seqsOf } from './store-contract.fixture.ts';
 import { MemoryStore, type MemoryStoreOptions } from './store-memory.ts';
 
 /** A store on a clock that stands still, and what its tail delivered. */
@@ -14,94 +14,9 @@ async function createStore(bounds: Partial<MemoryStoreOptions> = {}) {
   return { clock, store, tails };
 }
 
-/** Nothing in the store looks into a batch, so any bytes do. */
-function batchOf(count: number, length = 100): EncodedBatch {
-  return { bytes: new Uint8Array(length).fill(count), count };
-}
-
-async function seqsOf(store: MemoryStore, room: string, after = 0, upTo = 1e9, maxBytes = 1e9): Promise<number[]> {
-  return (await store.read(room, after, upTo, maxBytes)).map(({ seq }) => seq);
-}
-
-describe('an append', () => {
-  it('is answered with a seq that rises by one in its room, whatever other rooms do', async () => {
-    const { store } = await createStore();
-    expect(await store.append('a', batchOf(1))).toBe(1);
-    expect(await store.append('b', batchOf(1))).toBe(1);
-    expect(await store.append('a', batchOf(2))).toBe(2);
-    expect([store.lastSeq('a'), store.lastSeq('b'), store.lastSeq('never seen')]).toEqual([2, 1, 0]);
-  });
-
-  it('is in the tail, once, before it is answered', async () => {
-    const { store, tails } = await createStore();
-    const batch = batchOf(3);
-    let deliveredBefore = 0;
-    await store.append('a', batch).then(() => {
-      deliveredBefore = tails.length;
-    });
-    expect(deliveredBefore).toBe(1);
-    expect(tails).toEqual([[{ room: 'a', seq: 1, prev: 0, count: 3, bytes: batch.bytes }]]);
-  });
-
-  it('shares one call of the tail with the others of its turn, in their order', async () => {
-    const { store, tails } = await createStore();
-    await Promise.all([store.append('a', batchOf(1)), store.append('b', batchOf(1)), store.append('a', batchOf(1))]);
-    await store.append('b', batchOf(1));
-    expect(tails.map((batches) => batches.map(({ room, seq, prev }) => [room, seq, prev]))).toEqual([
-      [
-        ['a', 1, 0],
-        ['b', 1, 0],
-        ['a', 2, 1],
-      ],
-      [['b', 2, 1]],
-    ]);
-  });
-
-  it('that nobody waits for is finished by close', async () => {
-    const { store, tails } = await createStore();
-    const answered = store.append('a', batchOf(1));
-    const closed = store.close();
-    expect(tails).toHaveLength(1);
-    await closed;
-    expect(await answered).toBe(1);
-    expect(tails).toHaveLength(1);
-  });
-});
-
-describe('read', () => {
-  it('gives what is above `after` and up to `upTo`, oldest first', async () => {
-    const { store } = await createStore();
-    for (let i = 0; i < 6; i += 1) await store.append('a', batchOf(1));
-    expect(await seqsOf(store, 'a')).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(await seqsOf(store, 'a', 2, 5)).toEqual([3, 4, 5]);
-    expect(await seqsOf(store, 'a', 6, 9)).toEqual([]);
-    expect(await seqsOf(store, 'a', 4, 4)).toEqual([]);
-    expect(await seqsOf(store, 'a', 9, 3)).toEqual([]);
-    expect(await seqsOf(store, 'never seen')).toEqual([]);
-  });
-
-  it('gives as many as fit into `maxBytes`, and one where none does', async () => {
-    const { store } = await createStore();
-    for (let i = 0; i < 4; i += 1) await store.append('a', batchOf(1, 100));
-    expect(await seqsOf(store, 'a', 0, 4, 300)).toEqual([1, 2, 3]);
-    expect(await seqsOf(store, 'a', 0, 4, 299)).toEqual([1, 2]);
-    expect(await seqsOf(store, 'a', 2, 4, 1)).toEqual([3]);
-    expect(await seqsOf(store, 'a', 4, 4, 1)).toEqual([]);
-  });
-});
+describeStore('the memory store', createStore);
 
 describe('seqBefore', () => {
-  it('is the seq after which at least so many comments stand, in whole batches', async () => {
-    const { store } = await createStore();
-    for (const count of [5, 1, 3, 2]) await store.append('a', batchOf(count));
-    const seqBefore = (upTo: number, comments: number): Promise<number> => store.seqBefore('a', upTo, comments);
-    expect(await Promise.all([0, 1, 2, 3, 5, 6, 7, 11, 12].map((comments) => seqBefore(4, comments)))).toEqual([
-      4, 3, 3, 2, 2, 1, 0, 0, 0,
-    ]);
-    expect(await Promise.all([1, 3, 4, 5].map((comments) => seqBefore(3, comments)))).toEqual([2, 2, 1, 0]);
-    expect(await store.seqBefore('never seen', 0, 10)).toBe(0);
-  });
-
   it('is the last seq that is dropped where what is kept is just enough, and 0 where it is not', async () => {
     const { store } = await createStore({ comments: 4 });
     for (let i = 0; i < 6; i += 1) await store.append('a', batchOf(2));
