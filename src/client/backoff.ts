@@ -9,7 +9,7 @@ const FLOOD = 1008;
 const RESTART = 1012;
 const SLOW = 4008;
 
-/** After 1012 every viewer of the server comes back within this many ms. */
+/** After 1012, or when messages were skipped, viewers come back within this many ms. */
 const RESTART_SPREAD = 1_000;
 
 /**
@@ -33,12 +33,17 @@ export class Backoff {
     this.#attempts = 0;
   }
 
+  /** Milliseconds to wait where many viewers have the same reason at the same time, and the server is well. */
+  spread(): number {
+    return this.#random() * RESTART_SPREAD;
+  }
+
   /** Milliseconds to wait after a link that ended with close code `code`; counts as an attempt. */
   pauseAfter(code: number): number {
     const { first, most } = this.#bounds;
     const ceiling = Math.min(most, first * 2 ** this.#attempts);
     this.#attempts += 1;
-    if (code === RESTART) return this.#random() * RESTART_SPREAD;
+    if (code === RESTART) return this.spread();
     // The server, or a proxy before it, objects to this client in particular: coming back soon would not help.
     if (code === FLOOD || (code >= 4_000 && code < 5_000 && code !== SLOW)) return most;
     return this.#random() * ceiling;

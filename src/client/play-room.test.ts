@@ -5,7 +5,7 @@ import { type PlayRoomOptions, playRoom } from './play-room.ts';
 import type { Playable } from './playout.ts';
 
 interface Events {
-  welcome: { seq: number; interval: number };
+  welcome: { seq: number; interval: number; reset?: boolean };
   batch: { seq: number; comments: Playable[] };
   recall: readonly string[];
 }
@@ -36,6 +36,18 @@ describe('a room that is played', () => {
     play.batch(8, ['8.0']);
     await play.clock.advance(5_000);
     expect(play.shown).toEqual(['8.0']);
+    expect(play.played.playout.dropped).toBe(0);
+  });
+
+  it('shows what is said after the room has begun anew, whose seqs are lower', async () => {
+    const play = new Play();
+    play.room.emit('welcome', { seq: 600, interval: 1_000 });
+    play.batch(601, ['601.0']);
+    await play.clock.advance(5_000);
+    play.room.emit('welcome', { seq: 1, interval: 1_000, reset: true });
+    play.batch(2, ['2.0']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['601.0', '2.0']);
     expect(play.played.playout.dropped).toBe(0);
   });
 

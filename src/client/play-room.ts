@@ -1,13 +1,20 @@
 /** Plays a room: what a connection receives goes through a Playout, and no further while nobody can see it. */
 import { type Playable, Playout, type PlayoutOptions } from './playout.ts';
 
+/** What is read of a welcome. */
+interface PlayedWelcome {
+  readonly seq: number;
+  readonly interval: number;
+  readonly reset?: boolean | undefined;
+}
+
 /** What a connection gives to whoever plays it; `connect` gives it, and so does anything else of this shape. */
 export interface PlayableRoom<C extends Playable = Playable> {
   /** `connecting` before the first welcome. */
   readonly state?: string;
   /** The last batch that was received. */
   readonly last?: number | undefined;
-  on(event: 'welcome', listener: (welcome: { readonly seq: number; readonly interval: number }) => void): () => void;
+  on(event: 'welcome', listener: (welcome: PlayedWelcome) => void): () => void;
   on(event: 'batch', listener: (batch: { readonly seq: number; readonly comments: readonly C[] }) => void): () => void;
   on(event: 'recall', listener: (ids: readonly string[]) => void): () => void;
 }
@@ -44,8 +51,9 @@ export function playRoom<C extends Playable>(room: PlayableRoom<C>, options: Pla
   const connected = room.state !== undefined && room.state !== 'connecting';
   let history = connected ? room.last : undefined;
   const ends = [
-    room.on('welcome', ({ seq, interval }) => {
-      history ??= seq;
+    room.on('welcome', ({ seq, interval, reset }) => {
+      // A room that has begun anew counts from 1 again: nothing that comes now is from before this viewer came.
+      history = reset === true ? 0 : (history ?? seq);
       playout.interval = options.interval ?? interval;
     }),
     room.on('batch', (batch) => {

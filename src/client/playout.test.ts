@@ -21,6 +21,19 @@ describe('comments that are said together', () => {
   });
 });
 
+describe('another density', () => {
+  it('holds from then on, and loses nothing that waits', async () => {
+    const stage = new Stage({ perSecond: 5 });
+    stage.playout.perSecond = 40;
+    await stage.play(pushesOf(Array<number>(40).fill(0)));
+    expect(stage.shown.map(({ id }) => Number(id))).toEqual(steady(1, 40));
+    expect(stage.dropped).toEqual({ dense: 0, late: 0 });
+    expect(() => {
+      stage.playout.perSecond = 0;
+    }).toThrow(RangeError);
+  });
+});
+
 describe('more comments than the density allows', () => {
   it('are thinned evenly, and what is left out is counted', async () => {
     const stage = new Stage({ perSecond: 40 });

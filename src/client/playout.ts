@@ -53,8 +53,8 @@ export class Playout<C extends Playable = Playable> {
   #interval: number;
   #time: PlayoutTime;
   /** ms between two comments at the greatest density. */
-  readonly #gap: number;
-  readonly #burst: number;
+  #gap: number;
+  #burst: number;
   #queue: Waiting<C>[] = [];
   /** How far the screen is behind what is due, ms, as of `#lagAt`. It shrinks as time passes. */
   #lag = 0;
@@ -105,6 +105,13 @@ export class Playout<C extends Playable = Playable> {
     if (interval === this.#interval) return;
     this.#interval = interval;
     this.#time = new PlayoutTime(interval, this.#slack ?? interval / 4);
+  }
+
+  /** Comments a second that are shown at most. What waits keeps its time. */
+  set perSecond(perSecond: number) {
+    if (!(perSecond > 0)) throw new RangeError('perSecond must be over 0');
+    this.#gap = 1_000 / perSecond;
+    this.#burst = Math.max(1, perSecond * BURST);
   }
 
   /** Takes a batch that has just come. Batches are given in their order. */

@@ -105,7 +105,7 @@ describe('coming back', () => {
     expect([FakeSocket.made.length, FakeSocket.last.url.search]).toStrictEqual([2, '?since=8']);
   });
 
-  it('resumes when messages were skipped, answers perhaps among them', async () => {
+  it('resumes within a second when messages were skipped, answers perhaps among them', async () => {
     const { room, told } = open({ clock });
     FakeSocket.last.welcome(7);
     FakeSocket.last.batch(8, 7);
@@ -113,6 +113,8 @@ describe('coming back', () => {
     FakeSocket.last.say({ type: 'skipped' });
     await expect(sent).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
     expect(only(told, 'skipped')).toHaveLength(1);
+    expect(FakeSocket.made).toHaveLength(1);
+    await clock.advance(1_000);
     expect(FakeSocket.made).toHaveLength(2);
   });
 

@@ -196,8 +196,10 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
       if (!this.#sends.refuse(message)) this.#emit('refused', message);
     } else {
       this.#emit('skipped', undefined);
-      // Answers may be among what was dropped, so nothing on this link can be counted on.
-      this.#startOver();
+      // Answers may be among what was dropped, so nothing on this link can be counted on. Where one viewer is skipped
+      // others are too: coming back all at once would be more load when there is too much.
+      if (this.#progressed) this.#retryAfter(this.#backoff.spread(), 'reconnecting');
+      else this.#startOver();
     }
   }
 

@@ -51,6 +51,13 @@ export class CommentLog {
     this.#take(comments);
   }
 
+  /** Empties the list. */
+  clear(): void {
+    this.#kept = [];
+    this.#coming = [];
+    this.#list.replaceChildren();
+  }
+
   /** Says that comments are missing here for good. */
   miss(): void {
     this.#take([{ missed: 'Some comments are missing here.' }]);

@@ -88,6 +88,11 @@ export class CommentStage {
     }
   }
 
+  /** The room has begun anew: its ids say nothing of those before. */
+  forget(): void {
+    this.#recalled.clear();
+  }
+
   markOwn(id: string): void {
     for (const item of this.#container.querySelectorAll<HTMLElement>('.flying')) {
       if (item.dataset.id === id) item.classList.add('own');

@@ -13,6 +13,8 @@ import { playStream } from './stream-player.ts';
 /** Comments of the past that the list begins with, and how many of them fly, so that the picture is not empty. */
 const HISTORY = 50;
 const REPLAYED = 8;
+/** What came too late is no news to who has just come back to the page, for so many ms. */
+const BACK_MS = 1_000;
 /** Own comments that are remembered, to be marked. */
 const MOST_OWN = 500;
 
@@ -29,7 +31,13 @@ if (address.roomIsValid) {
   nameRoom(address.room);
   status.show('connecting');
   const settings = await loadSettings(() => status.show('waiting'));
-  enter(address.room, settings);
+  try {
+    enter(address.room, settings);
+  } catch (error) {
+    // An address that the browser does not connect to, as ws:// from a page on https://.
+    status.show('invalid');
+    say(`The server cannot be reached from this page: ${error instanceof Error ? error.message : error}.`);
+  }
 } else {
   nameRoom('no room');
   status.show('invalid');
@@ -63,6 +71,13 @@ function enter(name: string, settings: PageSettings): void {
   room.on('state', (state) => status.show(state));
   room.on('viewers', (viewers) => status.count(viewers));
   room.on('batch', ({ comments }) => log.add(comments));
+  room.on('welcome', ({ reset }) => {
+    // The room has begun anew, and so have its ids.
+    if (reset !== true) return;
+    own.clear();
+    log.clear();
+    stage.forget();
+  });
   room.on('gap', () => log.miss());
   room.on('recall', (ids) => {
     log.recall(ids);
@@ -90,16 +105,17 @@ function fly(room: RoomConnection, stage: CommentStage): void {
   const leftOut = elementOf('left-out', HTMLElement);
   let dropped = 0;
   let playing: RoomPlayout<LiveComment> | null = null;
-  let perSecond = stage.perSecond;
+  let backAt = Number.NEGATIVE_INFINITY;
 
   const begin = (): void => {
-    perSecond = stage.perSecond;
-    const onDropped = (count: number): void => {
+    const onDropped = (count: number, reason: string): void => {
+      if (reason === 'late' && (document.hidden || performance.now() - backAt < BACK_MS)) return;
       dropped += count;
       leftOut.dataset.count = String(dropped);
       leftOut.textContent = `${dropped.toLocaleString('en')} left out`;
       leftOut.hidden = false;
     };
+    const { perSecond } = stage;
     playing = playRoom<LiveComment>(room, { show: (comment) => stage.show(comment), perSecond, onDropped });
   };
   const turn = (on: boolean): void => {
@@ -111,8 +127,8 @@ function fly(room: RoomConnection, stage: CommentStage): void {
     if (on) begin();
   };
   let newest: number | undefined;
-  room.on('welcome', ({ seq }) => {
-    newest ??= seq;
+  room.on('welcome', ({ seq, reset }) => {
+    newest = reset === true ? 0 : (newest ?? seq);
   });
   room.on('batch', ({ seq, comments }) => {
     if (newest !== undefined && seq <= newest) playing?.playout.replay({ comments: comments.slice(-REPLAYED) });
@@ -122,15 +138,18 @@ function fly(room: RoomConnection, stage: CommentStage): void {
     turn(!calm.matches);
     log.open(calm.matches);
   });
+  // Told while the event goes down to the document, so before the playout goes on.
+  const comeBack = (): void => {
+    backAt = performance.now();
+  };
+  window.addEventListener('visibilitychange', comeBack, { capture: true });
   document.addEventListener('visibilitychange', () => {
     // No frames are drawn while hidden: what was on the screen would jump.
     if (playing !== null) stage.turn(!document.hidden);
   });
   new ResizeObserver(() => {
     stage.fit();
-    if (playing === null || stage.perSecond === perSecond) return;
-    playing.detach();
-    begin();
+    if (playing !== null) playing.playout.perSecond = stage.perSecond;
   }).observe(elementOf('stage', HTMLElement));
   turn(!calm.matches);
 }

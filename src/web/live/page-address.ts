@@ -20,7 +20,9 @@ export function readAddress(query: string): PageAddress {
   const asked = new URLSearchParams(query);
   const room = asked.get('room') ?? 'demo';
   const source = asked.get('src');
-  return { room, roomIsValid: isRoomName(room), source: source === null ? undefined : readSource(source) };
+  // No URL can name these two.
+  const roomIsValid = isRoomName(room) && room !== '.' && room !== '..';
+  return { room, roomIsValid, source: source === null ? undefined : readSource(source) };
 }
 
 function readSource(text: string): Source | null {
