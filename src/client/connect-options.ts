@@ -55,6 +55,9 @@ export function readOptions(options: ConnectOptions): ConnectSettings {
   if (!CODECS.includes(codec)) throw invalid('codec', codec);
   if (since !== undefined && !isWhole(since)) throw invalid('since', since);
   if (!isWhole(history)) throw invalid('history', history);
+  if (!(staleAfter > 0)) throw invalid('staleAfter', staleAfter);
+  const { backoff = { first: 1_000, most: 30_000 } } = options;
+  if (!(backoff.first > 0 && backoff.most >= backoff.first)) throw invalid('backoff', JSON.stringify(backoff));
   const url = roomUrl(options.url, room);
   if (token !== undefined) url.searchParams.set('token', token);
   return {
@@ -64,7 +67,7 @@ export function readOptions(options: ConnectOptions): ConnectSettings {
     history,
     WebSocket: options.WebSocket ?? findWebSocket(),
     staleAfter,
-    backoff: options.backoff ?? { first: 1_000, most: 30_000 },
+    backoff,
     random: options.random ?? Math.random,
     clock: options.clock ?? systemClock,
   };

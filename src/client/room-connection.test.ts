@@ -39,6 +39,10 @@ describe('connecting', () => {
     { since: -1 },
     { history: 0.5 },
     { codec: 'xml' as 'json' },
+    { staleAfter: 0 },
+    { staleAfter: Number.NaN },
+    { backoff: { first: 0, most: 1_000 } },
+    { backoff: { first: 2_000, most: 1_000 } },
   ])('throws OPTION_INVALID at %j', (options) => {
     expect(() => open({ clock, ...options })).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }));
     expect(FakeSocket.made).toHaveLength(0);

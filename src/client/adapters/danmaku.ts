@@ -24,6 +24,8 @@ export function attachDanmaku(
   options: AdapterOptions = {},
 ): () => void {
   const show = ({ text, mode, color, size }: AdaptedComment): void => {
+    // Hidden, the player draws nothing and lets nothing go.
+    if ((player.comments?.length ?? 0) - (player._?.position ?? 0) > KEPT) return;
     const css = cssColor(color);
     const canvas: Style = { fillStyle: css, font: `${size}px sans-serif` };
     const style = player.engine === 'canvas' ? canvas : { color: css, fontSize: `${size}px` };

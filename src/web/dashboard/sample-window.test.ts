@@ -36,6 +36,16 @@ describe('the window of samples', () => {
     expect(secondsOf(window)).toEqual([1, 2, null, 9, 10]);
   });
 
+  it('begins anew where the server’s clock was set back', () => {
+    const window = new SampleWindow();
+    window.add(samplesOf(100, 101));
+    window.add(samplesOf(98));
+    expect(secondsOf(window)).toEqual([100, 101]);
+    window.add(samplesOf(20));
+    window.add(samplesOf(21));
+    expect(secondsOf(window)).toEqual([20, 21]);
+  });
+
   it('has no gap where a sample came late', () => {
     const window = new SampleWindow();
     window.add([...samplesOf(1), ...samplesOf(3.4)]);

@@ -6,6 +6,9 @@ const SPAN_MS = 600_000;
 /** Samples further apart than this, in ms, have a gap between them: the server was away or stood still. */
 const GAP_MS = 2_500;
 
+/** Samples that are older by more than this, in ms, come from a clock that was set back. */
+const SET_BACK_MS = 5_000;
+
 /** A moment of the charts; the line is broken where there is no sample. */
 export interface Moment {
   readonly at: number;
@@ -21,8 +24,13 @@ export class SampleWindow {
     return this.#samples.at(-1)?.at ?? 0;
   }
 
-  /** Takes samples in, oldest first; those that are known already, or too old, are left out. */
+  /**
+   * Takes samples in, oldest first; those that are known already, or too old, are left out. Where the server's clock was
+   * set back, what was before is forgotten: nothing would be newer for as long as it was set back.
+   */
   add(samples: readonly Sample[]): void {
+    const last = samples.at(-1)?.at ?? this.newestAt;
+    if (last < this.newestAt - SET_BACK_MS) this.#samples = [];
     const fresh = samples.filter(({ at }) => at > this.newestAt);
     const all = [...this.#samples, ...fresh];
     const newest = all.at(-1)?.at ?? 0;
