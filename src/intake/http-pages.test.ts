@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PageSettings, servePages } from './http-pages.ts';
 
-const SETTINGS: PageSettings = { publicUrl: '', port: 9_000, maxText: 200 };
+const SETTINGS: PageSettings = { publicUrl: '', port: 9_000, maxText: 200, heartbeat: 15_000 };
 
 describe('the pages', () => {
   let folder: string;
@@ -127,7 +127,7 @@ describe('the pages', () => {
 
   it('learn where the viewers connect', async () => {
     const own = await (await build()).inject('/page-settings.json');
-    expect(own.json()).toEqual({ viewerUrl: null, port: 9_000, maxText: 200 });
+    expect(own.json()).toEqual({ viewerUrl: null, port: 9_000, maxText: 200, heartbeat: 15_000 });
     expect(own.headers['cache-control']).toBe('no-store');
     await app?.close();
     const site = await serve({ publicUrl: 'wss://live.example', maxText: 50 });
@@ -135,6 +135,7 @@ describe('the pages', () => {
       viewerUrl: 'wss://live.example',
       port: 9_000,
       maxText: 50,
+      heartbeat: 15_000,
     });
   });
 

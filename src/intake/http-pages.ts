@@ -27,6 +27,8 @@ export interface PageSettings {
   readonly port: number;
   /** Most code points of a comment. */
   readonly maxText: number;
+  /** ms after which a quiet room hears a presence. */
+  readonly heartbeat: number;
 }
 
 export interface PageRoutesOptions {
@@ -38,7 +40,7 @@ export interface PageRoutesOptions {
 
 /**
  * `GET /` and `GET /dashboard`, the scripts and styles, and `GET /page-settings.json`:
- * `{ viewerUrl: string | null, port, maxText }`, where null means the page's own host. Files carry an ETag and are asked
+ * `{ viewerUrl: string | null, port, maxText, heartbeat }`, where null means the page's own host. Files carry an ETag and are asked
  * for again each time, so that a new build is seen at once. Without a build there are no pages, which is logged.
  */
 export async function servePages(app: FastifyInstance, options: PageRoutesOptions): Promise<void> {
@@ -59,10 +61,10 @@ export async function servePages(app: FastifyInstance, options: PageRoutesOption
     app.get(`/${file}`, (_request, reply) => harden(reply).sendFile(file));
   }
   app.get('/page-settings.json', (_request, reply) => {
-    const { publicUrl, port, maxText } = options.settings();
+    const { publicUrl, port, maxText, heartbeat } = options.settings();
     harden(reply).header('Cache-Control', 'no-store');
     if (port === 0) return sendRefusal(reply, { code: 'NOT_READY' });
-    return { viewerUrl: publicUrl === '' ? null : publicUrl, port, maxText };
+    return { viewerUrl: publicUrl === '' ? null : publicUrl, port, maxText, heartbeat };
   });
 }
 

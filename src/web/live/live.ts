@@ -5,7 +5,7 @@ import { CommentStage } from './comment-stage.ts';
 import { LinkStatus } from './link-status.ts';
 import { type PageAddress, readAddress } from './page-address.ts';
 import { elementOf } from './page-elements.ts';
-import { loadSettings, type PageSettings, viewerUrlOf } from './page-settings.ts';
+import { loadSettings, type PageSettings, staleAfterOf, viewerUrlOf } from './page-settings.ts';
 import { Scene } from './scene.ts';
 import { SendForm } from './send-form.ts';
 import { playStream } from './stream-player.ts';
@@ -66,7 +66,8 @@ function say(words: string): void {
 }
 
 function enter(name: string, settings: PageSettings): void {
-  const room = connect({ url: viewerUrlOf(settings, location), room: name, history: HISTORY });
+  const staleAfter = staleAfterOf(settings);
+  const room = connect({ url: viewerUrlOf(settings, location), room: name, history: HISTORY, staleAfter });
   const stage = new CommentStage(elementOf('stage', HTMLElement), own);
   room.on('state', (state) => status.show(state));
   room.on('viewers', (viewers) => status.count(viewers));

@@ -5,6 +5,8 @@ export interface PageSettings {
   readonly port: number;
   /** Most code points of a comment. */
   readonly maxText: number;
+  /** ms after which a quiet room hears a presence. */
+  readonly heartbeat: number;
 }
 
 const FIRST_PAUSE_MS = 1_000;
@@ -33,4 +35,9 @@ async function fetchSettings(): Promise<PageSettings | null> {
 /** The URL of the viewers' port, as this page reaches it: a secure page may open secure sockets only. */
 export function viewerUrlOf({ viewerUrl, port }: PageSettings, page: Pick<Location, 'protocol' | 'hostname'>): string {
   return viewerUrl ?? `${page.protocol === 'https:' ? 'wss' : 'ws'}://${page.hostname}:${port}`;
+}
+
+/** How long nothing may be heard before a link counts as dead, ms: a presence may be missed once. */
+export function staleAfterOf({ heartbeat }: PageSettings): number {
+  return Math.max(40_000, 2.5 * heartbeat);
 }
