@@ -21,6 +21,7 @@ export interface PruningOptions {
 const COMMENTS = 20;
 const INTERVAL_MS = 50;
 const DAY_MS = 86_400_000;
+const DEADLINE_MS = 120_000;
 const APPENDED_AT_ONCE = 100;
 
 /** A day ago. */
@@ -36,18 +37,31 @@ export async function measurePruning(options: PruningOptions, print: (line: stri
     await fill(dir, options);
     const flags = ['--workers', '1', '--interval', String(INTERVAL_MS)];
     const server = await startProcess([...flags, '--store', `lmdb:${dir}`, '--retain-age', '3600']);
-    const lateness = await watch(server);
-    const startedAt = performance.now();
-    await until(async () => (await server.metric('volley_store_pruned_batches_total')) >= options.batches);
-    const took = (performance.now() - startedAt) / 1_000;
-    print(`while ${options.batches} batches were dropped, ${took.toFixed(1)} s: ${lateness.take()}`);
-    await sleep(options.seconds * 1_000);
-    print(`when they were gone, ${options.seconds} s: ${lateness.take()}`);
-    lateness.stop();
-    await server.stop();
+    try {
+      await watchPruning(server, options, print);
+    } finally {
+      await server.stop();
+    }
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+async function watchPruning(server: ServerProcess, options: PruningOptions, print: (line: string) => void) {
+  const { batches, seconds } = options;
+  const pushes = new LatePushes(server);
+  await pushes.open();
+  const startedAt = performance.now();
+  await until('all old batches to be dropped', async () => {
+    return (await server.metric('volley_store_pruned_batches_total')) >= batches;
+  });
+  const took = (performance.now() - startedAt) / 1_000;
+  // A few batches are gone before the first push comes.
+  print(`while ${batches} batches were dropped, ${took.toFixed(1)} s: ${pushes.take()}`);
+  await sleep(seconds * 1_000);
+  await until('a push', async () => pushes.count > 0);
+  print(`when they were gone, ${seconds} s: ${pushes.take()}`);
+  pushes.close();
 }
 
 /** Stores batches as a server did yesterday. */
@@ -73,31 +87,52 @@ async function fill(dir: string, { batches, rooms }: PruningOptions): Promise<vo
   await store.close();
 }
 
-/** Has comments pushed to a viewer; `take` tells how late they were since it was called last. */
-async function watch(server: ServerProcess): Promise<{ take: () => string; stop: () => void }> {
-  const viewer = new ViewerClient(server.viewerUrl, 'watched');
-  await viewer.welcome();
-  const histogram = build({ numberOfSignificantValueDigits: 3 });
-  viewer.socket.on('message', (data: Buffer) => {
-    const message = JSON.parse(data.toString()) as { type: string; at: number };
-    if (message.type === 'batch') histogram.recordValue(Math.max(0, Date.now() - message.at));
-  });
-  const feed = new Feed({ apiUrl: server.apiUrl, rooms: ['watched'], comments: COMMENTS, every: 2 * INTERVAL_MS });
-  return {
-    take() {
-      if (histogram.totalCount === 0) throw new Error('no push came to the viewer');
-      const at = (percentile: number): number => histogram.getValueAtPercentile(percentile);
-      const said = `${histogram.totalCount} pushes, p50 ${at(50)} ms, p99 ${at(99)} ms, latest ${histogram.maxValue} ms`;
-      histogram.reset();
-      return said;
-    },
-    stop() {
-      feed.stop();
-      viewer.socket.terminate();
-    },
-  };
+/** Comments that are pushed to a viewer, and how late they come. */
+class LatePushes {
+  readonly #viewer: ViewerClient;
+  readonly #histogram = build({ numberOfSignificantValueDigits: 3 });
+  readonly #apiUrl: string;
+  #feed: Feed | undefined;
+
+  constructor(server: ServerProcess) {
+    this.#viewer = new ViewerClient(server.viewerUrl, 'watched');
+    this.#apiUrl = server.apiUrl;
+  }
+
+  async open(): Promise<void> {
+    await this.#viewer.welcome();
+    this.#viewer.socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as { type: string; at: number };
+      if (message.type === 'batch') this.#histogram.recordValue(Math.max(0, Date.now() - message.at));
+    });
+    this.#feed = new Feed({ apiUrl: this.#apiUrl, rooms: ['watched'], comments: COMMENTS, every: 2 * INTERVAL_MS });
+  }
+
+  /** Pushes that {@link take} has not told of. */
+  get count(): number {
+    return this.#histogram.totalCount;
+  }
+
+  /** Tells how late the pushes since it was called last were. */
+  take(): string {
+    const { totalCount, maxValue } = this.#histogram;
+    if (totalCount === 0) return 'no push in this time';
+    const at = (percentile: number): number => this.#histogram.getValueAtPercentile(percentile);
+    const said = `${totalCount} pushes, p50 ${at(50)} ms, p99 ${at(99)} ms, latest ${maxValue} ms`;
+    this.#histogram.reset();
+    return said;
+  }
+
+  close(): void {
+    this.#feed?.stop();
+    this.#viewer.socket.terminate();
+  }
 }
 
-async function until(done: () => Promise<boolean>): Promise<void> {
-  while (!(await done())) await sleep(20);
+async function until(what: string, done: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + DEADLINE_MS;
+  while (!(await done())) {
+    if (performance.now() > deadline) throw new Error(`waited ${DEADLINE_MS / 1_000} s for ${what}`);
+    await sleep(20);
+  }
 }
