@@ -35,7 +35,7 @@ export class RecentRecalls {
   }
 
   /** The ids of a room that are remembered at `now`, oldest first. */
-  take(room: string, now: number): readonly string[] {
+  idsOf(room: string, now: number): readonly string[] {
     const recalls = this.#rooms.get(room) ?? [];
     return recalls
       .slice(-MOST_OF_ROOM)

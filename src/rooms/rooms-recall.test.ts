@@ -76,18 +76,18 @@ describe('a recall', () => {
     await clock.advance(200_000);
     rooms.recalled('a', '2.0');
     rooms.recalled('b', '7.0');
-    expect(rooms.recalls.take('a', clock.now())).toEqual(['1.0', '2.0']);
+    expect(rooms.recalls.idsOf('a', clock.now())).toEqual(['1.0', '2.0']);
     await clock.advance(100_000);
-    expect(rooms.recalls.take('a', clock.now())).toEqual(['2.0']);
+    expect(rooms.recalls.idsOf('a', clock.now())).toEqual(['2.0']);
     await clock.advance(300_000);
-    expect(rooms.recalls.take('a', clock.now())).toEqual([]);
-    expect(rooms.recalls.take('never', clock.now())).toEqual([]);
+    expect(rooms.recalls.idsOf('a', clock.now())).toEqual([]);
+    expect(rooms.recalls.idsOf('never', clock.now())).toEqual([]);
   });
 
   it('is remembered with the newest 2,000 of its room', async () => {
     const { rooms, clock } = await createRooms(memory());
     for (let i = 0; i < 10_000; i += 1) rooms.recalled('a', `1.${i}`);
-    const ids = rooms.recalls.take('a', clock.now());
+    const ids = rooms.recalls.idsOf('a', clock.now());
     expect([ids.length, ids[0], ids.at(-1)]).toEqual([2_000, '1.8000', '1.9999']);
   });
 });

@@ -93,7 +93,7 @@ export class JoinDesk {
 
   /** What becomes live now is not told of recalls before, some of which may be of comments that it has. */
   #recall(room: Room): string | null {
-    const ids = this.#options.rooms.recalls.take(room.name, this.#options.clock.now());
+    const ids = this.#options.rooms.recalls.idsOf(room.name, this.#options.clock.now());
     return ids.length === 0 ? null : recallMessage(ids);
   }
 

@@ -1,4 +1,5 @@
 /** The operator's dashboard: one stream in, tiles, charts and rooms out. */
+import { isRoomName } from '../../comment.ts';
 import type { Tick } from '../../metrics/sample.ts';
 import { ChartCard } from './chart-card.ts';
 import { CHARTS } from './chart-list.ts';
@@ -12,8 +13,6 @@ import { showTiles } from './stat-tiles.ts';
 
 /** Seconds between two drawings for those who want little motion: the charts then stand still meanwhile. */
 const CALM_SECONDS = 5;
-
-const ROOM_NAME = /^[A-Za-z0-9._:-]{1,64}$/;
 
 const STATES: Readonly<Record<StreamState, string>> = { connecting: 'Connecting', live: 'Live', lost: 'Lost' };
 
@@ -94,7 +93,7 @@ findElement('room-close').addEventListener('click', () => {
 findElement('room-form').addEventListener('submit', (event) => {
   event.preventDefault();
   const input = findElement('room-query') as HTMLInputElement;
-  const isName = ROOM_NAME.test(input.value);
+  const isName = isRoomName(input.value);
   setText(findElement('room-error'), isName ? '' : 'A room name has 1 to 64 letters, digits or . _ : -');
   input.setAttribute('aria-invalid', String(!isName));
   if (isName) openRoom(input.value);
@@ -114,7 +113,7 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
 });
 
 const asked = new URLSearchParams(location.search).get('room');
-if (asked !== null && ROOM_NAME.test(asked)) {
+if (asked !== null && isRoomName(asked)) {
   panel.open(asked);
   table.mark(asked);
   stream.open(asked);

@@ -1,8 +1,7 @@
+import { CODECS } from '../../frames/codec.ts';
 import type { RoomDetail } from '../../metrics/sample.ts';
 import { writeCount, writeSpan } from './number-text.ts';
 import { findElement, setText } from './page-element.ts';
-
-const CODECS = ['json', 'msgpack', 'deflate'];
 
 /** The part of the page that tells of one room. */
 export class RoomPanel {

@@ -10,9 +10,14 @@ export class LivePage {
   readonly page: Page;
   /** What the page complained of: uncaught errors, and what its policy did not let through. */
   readonly faults: string[] = [];
+  /** WebSockets that the page has opened. */
+  sockets = 0;
 
   private constructor(page: Page) {
     this.page = page;
+    page.on('websocket', () => {
+      this.sockets += 1;
+    });
     page.on('pageerror', (error) => this.faults.push(String(error)));
     page.on('console', (message) => {
       if (message.text().includes('Content Security Policy')) this.faults.push(message.text());

@@ -104,6 +104,7 @@ describe.skipIf(!HAS_BROWSER)('the live page', () => {
     await live.page.context().setOffline(true);
     for (const when of ['first', 'then']) ids.push(...(await postStored(server, 'tunnel', [`${when} 1`, `${when} 2`])));
     await live.page.context().setOffline(false);
+    await expect.poll(() => live.sockets).toBe(2);
     ids.push(...(await postStored(server, 'tunnel', ['after the tunnel'])));
     await live.listsIds(ids);
     await live.becomes('live');
@@ -131,8 +132,9 @@ describe.skipIf(!HAS_BROWSER)('the live page', () => {
     const posted = await flood;
     await live.lists(`flood ${posted - 1}`);
     const leftOut = await live.leftOut();
-    expect(rate > 50 || leftOut > 0, `${rate} frames a second, ${leftOut} of ${posted} left out`).toBe(true);
-    expect(await live.page.textContent('#left-out')).toMatch(leftOut === 0 ? /^$/ : /^[\d,]+ left out$/);
+    // No picture has room for as many, so the density limit is what keeps the pace; it must say so.
+    expect(leftOut, `${rate} frames a second, ${posted} posted`).toBeGreaterThan(0);
+    expect(await live.page.textContent('#left-out')).toMatch(/^[\d,]+ left out$/);
     expect(leftOut).toBeLessThan(posted);
     expect((await live.flying()).length).toBeLessThan(400);
     expect((await live.ids()).length).toBe(200);

@@ -127,12 +127,12 @@ function fly(room: RoomConnection, stage: CommentStage): void {
     playing = null;
     if (on) begin();
   };
-  let newest: number | undefined;
+  let historyEnd: number | undefined;
   room.on('welcome', ({ seq, reset }) => {
-    newest = reset === true ? 0 : (newest ?? seq);
+    historyEnd = reset === true ? 0 : (historyEnd ?? seq);
   });
   room.on('batch', ({ seq, comments }) => {
-    if (newest !== undefined && seq <= newest) playing?.playout.replay({ comments: comments.slice(-REPLAYED) });
+    if (historyEnd !== undefined && seq <= historyEnd) playing?.playout.replay({ comments: comments.slice(-REPLAYED) });
   });
   toggle.addEventListener('click', () => turn(toggle.getAttribute('aria-pressed') !== 'true'));
   calm.addEventListener('change', () => {
