@@ -90,7 +90,7 @@ export class Outbox {
       if (open.length === 0) continue;
       for (const viewer of open) {
         if (!viewer.counted) request.joining += 1;
-        viewer.counted = true;
+        viewer.count();
       }
       this.#asked.set(request.id, open);
       joins.push(request);

@@ -4,6 +4,7 @@
  *
  *   upgrade.ts       handshake → viewer, or a refusal
  *   viewer.ts        one connection
+ *   viewer-list.ts   all of them
  *   outbox.ts        joins, leaves and comments of a turn → one message to main
  *   senders.ts       what viewers send, and what they hear of it
  *   slow-viewers.ts  backpressure: skipped, then closed
@@ -24,6 +25,7 @@ import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
 import { answerProblem, ROOMS_PATH, readHandshake } from './upgrade.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
+import { ViewerList } from './viewer-list.ts';
 
 /** A larger message is not read at all: uWebSockets.js closes the link. */
 const MOST_PAYLOAD = 65_536;
@@ -54,7 +56,7 @@ class Shard {
   readonly #outbox: Outbox;
   readonly #senders: Senders;
   readonly #slow: SlowViewers;
-  readonly #viewers = new Set<Viewer>();
+  readonly #viewers = new ViewerList();
   readonly #delay = new LoopDelayMeter();
   readonly #timers: NodeJS.Timeout[];
   readonly #onFault = (error: unknown): void => this.#fail(error);
@@ -150,10 +152,7 @@ class Shard {
 
   #drained(viewer: Viewer): void {
     this.#slow.drained(viewer);
-    if (viewer.draining && viewer.buffered === 0) {
-      viewer.draining = false;
-      this.#ask(viewer);
-    }
+    if (viewer.drained()) this.#ask(viewer);
   }
 
   #take(message: ToShard): void {
@@ -199,7 +198,7 @@ class Shard {
       viewer.point = { kind: 'next', seq: reached };
       // A step that went straight out drains nothing, so no event would come for it.
       if (viewer.buffered === 0) this.#ask(viewer);
-      else viewer.draining = true;
+      else viewer.drain();
     }
   }
 
@@ -226,7 +225,7 @@ class Shard {
   /** Not before the port is left to the other shards: whoever comes back at once must not queue up here again. */
   #sendAway(): void {
     this.#closing = true;
-    for (const viewer of this.#viewers) viewer.close(CLOSE.RESTART, 'restarting');
+    for (const viewer of this.#viewers.all()) viewer.close(CLOSE.RESTART, 'restarting');
   }
 
   /** Closes the App, without which this thread could not be ended, and whatever else keeps the loop alive. */

@@ -19,7 +19,7 @@ export interface Accepted {
 
 /** Reads a handshake: whom to let in, or the code of what is wrong. Copies what it needs out of `req`. */
 export function readHandshake(req: HttpRequest): Accepted | RefusalCode {
-  const room = decodeName(req.getUrl().slice(ROOMS_PATH.length));
+  const room = readName(req.getUrl().slice(ROOMS_PATH.length));
   if (room === null) return 'ROOM_NAME_INVALID';
   if (req.getHeader('sec-websocket-version') !== '13') return 'UPGRADE_REQUIRED';
   const offered = req.getHeader('sec-websocket-protocol');
@@ -30,7 +30,22 @@ export function readHandshake(req: HttpRequest): Accepted | RefusalCode {
   return { viewer: new Viewer(room, codec, point), subprotocol: offered === '' ? '' : SUBPROTOCOLS[codec] };
 }
 
+/**
+ * Names by the segment that they came in, so that a room's viewers share one string: of its own, each would take 24
+ * bytes and more. Begun anew when full; whoever makes up names fills it and costs others only that.
+ */
+const known = new Map<string, string>();
+const MOST_KNOWN = 1_024;
+
 /** The room that a path segment names, null where it names none. */
+function readName(segment: string): string | null {
+  const name = known.get(segment) ?? decodeName(segment);
+  if (name === null || known.has(segment)) return name;
+  if (known.size === MOST_KNOWN) known.clear();
+  known.set(segment, name);
+  return name;
+}
+
 function decodeName(segment: string): string | null {
   let name: string;
   try {

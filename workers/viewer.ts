@@ -7,6 +7,12 @@ import type { JoinPoint } from '../src/shards/messages.ts';
 /** Most answers that wait for the welcome. */
 const MOST_HELD = 256;
 
+/** How far a viewer has come: one word for what would be three flags. */
+const JOINING = 0;
+const COUNTED = 1;
+const WELCOME = 2;
+const DRAINING = 3;
+
 /** What hangs on a uWebSockets.js socket: the viewer, and nothing else. */
 export interface ViewerData {
   viewer: Viewer;
@@ -15,7 +21,7 @@ export interface ViewerData {
 export type ViewerSocket = WebSocket<ViewerData>;
 
 /**
- * One connection of this shard.
+ * One connection of this shard. There are many: every field is eight bytes a viewer.
  *
  *   joining ──welcome, backfill──▶ catching up ──drained, next step──▶ … ──live──▶ subscribed
  *
@@ -26,14 +32,12 @@ export class Viewer {
   readonly codec: Codec;
   /** Where it stands; dropped once it is live. */
   point: JoinPoint | undefined;
-  /** True once its join was posted to main, which counts it as present from then on. */
-  counted = false;
+  /** Where it stands in its shard's {@link ViewerList}, -1 while it is in none. */
+  place = -1;
   /** Comments of its own that main has not answered yet. */
   unanswered = 0;
-  /** The step of its backfill that must leave the socket's buffer before the next is asked for. */
-  draining = false;
   #socket: ViewerSocket | undefined;
-  #welcomed = false;
+  #stage: typeof JOINING | typeof COUNTED | typeof WELCOME | typeof DRAINING = JOINING;
   /** What it is to hear once it is welcome. */
   #held: string[] | undefined;
 
@@ -57,9 +61,19 @@ export class Viewer {
     return this.#socket?.getBufferedAmount() ?? 0;
   }
 
+  /** True once its join was posted to main, which counts it as present from then on. */
+  get counted(): boolean {
+    return this.#stage !== JOINING;
+  }
+
+  /** Its join is posted now. */
+  count(): void {
+    if (this.#stage === JOINING) this.#stage = COUNTED;
+  }
+
   /** Sends the first message of all, and then what had to wait for it. */
   welcome(text: string): void {
-    this.#welcomed = true;
+    this.#stage = WELCOME;
     this.#socket?.send(text, false);
     for (const held of this.#held ?? []) this.#socket?.send(held, false);
     this.#held = undefined;
@@ -67,7 +81,7 @@ export class Viewer {
 
   /** Sends a control message, not before the welcome. */
   sendText(text: string): void {
-    if (this.#welcomed) {
+    if (this.#stage >= WELCOME) {
       this.#socket?.send(text, false);
       return;
     }
@@ -84,6 +98,18 @@ export class Viewer {
   /** Several sends, one system call. */
   cork(send: () => void): void {
     this.#socket?.cork(send);
+  }
+
+  /** The step of its backfill that was sent must leave the socket's buffer before the next is asked for. */
+  drain(): void {
+    this.#stage = DRAINING;
+  }
+
+  /** The buffer has shrunk: true when that was what the next step waits for. */
+  drained(): boolean {
+    if (this.#stage !== DRAINING || this.buffered > 0) return false;
+    this.#stage = WELCOME;
+    return true;
   }
 
   /** From now on it gets what is published to its room. */
