@@ -1,13 +1,12 @@
-import { BenchError } from '../bench-error.ts';
-import { readOpenFilesLimit } from '../load/open-files.ts';
+import { countOpenFiles, readOpenFilesLimit, requireOpenFiles, SPARE } from '../load/open-files.ts';
 import { MOST_SOCKETS } from './http-feed.ts';
 
-/** Files that a process may have open beside the connections: the feed's sockets, threads, pipes, libraries. */
-const RESERVE = MOST_SOCKETS + 280;
+/** Files that are opened beside the connections: the feed's sockets at both of their ends, threads, pipes, libraries. */
+const BESIDE = MOST_SOCKETS + SPARE;
 
 /** Connections that fit into the open-files limit, by the hundred; Infinity where there is none. */
 export function mostConnections(): number {
-  const most = readOpenFilesLimit() - RESERVE;
+  const most = readOpenFilesLimit() - countOpenFiles() - BESIDE;
   return Math.max(1, most > 100 ? Math.floor(most / 100) * 100 : most);
 }
 
@@ -17,11 +16,5 @@ export function mostConnections(): number {
  * @throws BenchError when so many connections do not fit into the open-files limit
  */
 export function requireConnections(connections: number, whose: string, pid?: number): void {
-  const limit = readOpenFilesLimit(pid);
-  const needed = connections + RESERVE;
-  if (needed <= limit) return;
-  throw new BenchError(
-    `${connections} connections need ${needed} open files, but ${whose} may have ${limit}: ask for at most ` +
-      `${Math.max(0, limit - RESERVE)}, or raise the limit with \`ulimit -n ${needed}\``,
-  );
+  requireOpenFiles(connections, whose, { pid, spare: BESIDE });
 }
