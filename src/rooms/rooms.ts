@@ -10,6 +10,7 @@ import { type Refusal, refusalOf } from '../codes.ts';
 import type { Draft } from '../comment.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import type { Codec } from '../frames/codec.ts';
+import { takeWithin } from '../frames/first-batches.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
 import type { PushSink } from './push-sink.ts';
@@ -282,16 +283,4 @@ export class Rooms {
     this.#drained();
     this.#drained = undefined;
   }
-}
-
-/** The first of `batches`, at least one, and as many more as stay within `maxBytes` and `maxComments` together. */
-function takeWithin(batches: readonly StoredBatch[], maxBytes: number, maxComments: number): readonly StoredBatch[] {
-  let bytes = 0;
-  let comments = 0;
-  for (const [i, batch] of batches.entries()) {
-    bytes += batch.bytes.length;
-    comments += batch.count;
-    if (i > 0 && (bytes > maxBytes || comments > maxComments)) return batches.slice(0, i);
-  }
-  return batches;
 }

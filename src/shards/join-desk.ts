@@ -7,6 +7,7 @@
 import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Codec } from '../frames/codec.ts';
 import { JSON_CODEC } from '../frames/codec.ts';
+import { takeWithin } from '../frames/first-batches.ts';
 import { FrameMaker } from '../frames/frame-maker.ts';
 import { recallMessage } from '../frames/recall-message.ts';
 import type { Tally } from '../metrics/tally.ts';
@@ -198,14 +199,4 @@ function share<T>(map: Map<string, Promise<T>>, key: string, make: () => Promise
     map.set(key, shared);
   }
   return shared;
-}
-
-/** The first of `batches`, at least one, and as many more as stay within `maxBytes`. */
-function takeWithin(batches: readonly StoredBatch[], maxBytes: number): readonly StoredBatch[] {
-  let bytes = 0;
-  const end = batches.findIndex((batch, i) => {
-    bytes += batch.bytes.length;
-    return i > 0 && bytes > maxBytes;
-  });
-  return end === -1 ? batches : batches.slice(0, end);
 }
