@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Jitter } from './jitter.ts';
+import { seeded } from '../../src/seeded.ts';
 import { Pace } from './pace.ts';
 
 describe('a pace', () => {
@@ -21,8 +21,8 @@ describe('a pace', () => {
     expect(new Pace(10, 0, 0.5).due(200)).toEqual([50, 150]);
   });
 
-  it('has each time anywhere in its own gap with a jitter, and no interval that divides it is met at the same places', () => {
-    const times = new Pace(20, 1_000, 0.5, new Jitter(3)).due(1_000 + 10_000 * 50);
+  it('has each time anywhere in its own gap where they are drawn, and no interval that divides it is met at the same places', () => {
+    const times = new Pace(20, 1_000, 0.5, seeded(3)).due(1_000 + 10_000 * 50);
     expect(times.every((time, i) => Math.floor((time - 1_025) / 50) === i)).toBe(true);
     expect(times.length).toBeGreaterThan(9_998);
     const tenths = new Array<number>(10).fill(0);

@@ -1,28 +1,26 @@
-import type { Jitter } from './jitter.ts';
-
 /**
  * A pace, `rate` times a second, that is kept whatever happens: what could not be done in time is still due. It is even,
- * or with a jitter each time is anywhere in its own gap: an even one would meet a server's interval at the same places
- * over and over.
+ * or each time is drawn anywhere in its own gap: an even one would meet a server's interval at the same places over and
+ * over.
  */
 export class Pace {
   readonly #startedAt: number;
   readonly #period: number;
   readonly #phase: number;
-  readonly #jitter: Jitter | undefined;
+  readonly #random: (() => number) | undefined;
   #taken = 0;
   #next: number;
 
   /**
    * @param startedAt ms, of the clock that `due` is told
    * @param phase from 0 to below 1, the part of a period by which it lags behind, to go between the times of others
-   * @param jitter draws where in its gap each time is; without one, at the beginning
+   * @param random draws where in its gap each time is, from 0 to below 1; without one, at the beginning
    */
-  constructor(rate: number, startedAt: number, phase = 0, jitter?: Jitter) {
+  constructor(rate: number, startedAt: number, phase = 0, random?: () => number) {
     this.#period = 1_000 / rate;
     this.#startedAt = startedAt;
     this.#phase = phase;
-    this.#jitter = jitter;
+    this.#random = random;
     this.#next = this.#draw();
   }
 
@@ -39,6 +37,6 @@ export class Pace {
   }
 
   #draw(): number {
-    return this.#startedAt + (this.#taken + this.#phase + (this.#jitter?.next() ?? 0)) * this.#period;
+    return this.#startedAt + (this.#taken + this.#phase + (this.#random?.() ?? 0)) * this.#period;
   }
 }

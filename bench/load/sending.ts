@@ -1,5 +1,5 @@
+import { seeded } from '../../src/seeded.ts';
 import { benchNow } from './bench-clock.ts';
-import { Jitter } from './jitter.ts';
 import type { LoadPlan } from './load-plan.ts';
 import { Pace } from './pace.ts';
 import type { Sender } from './sender.ts';
@@ -38,8 +38,7 @@ export class Sending {
     if (this.#senders.length === 0 || this.#timer !== undefined) return;
     if (sending.kind === 'paced') {
       // Each sender has its turn after the one before it: so all go at one pace, and threads between each other's.
-      const jitter = new Jitter(this.#thread);
-      const pace = new Pace(sending.rate * this.#senders.length, at, this.#thread / threads, jitter);
+      const pace = new Pace(sending.rate * this.#senders.length, at, this.#thread / threads, seeded(this.#thread));
       this.#timer = setInterval(() => this.#sendDue(pace), LOOK_MS);
     } else if (sending.kind === 'flood') {
       for (const sender of this.#senders) {

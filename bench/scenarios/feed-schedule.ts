@@ -1,4 +1,4 @@
-import { Jitter } from '../load/jitter.ts';
+import { seeded } from '../../src/seeded.ts';
 
 /** One post: the comments of one room that have come due. Times in ms since the beginning of the feed. */
 export interface DuePost {
@@ -23,7 +23,7 @@ export class FeedSchedule {
   /** ms between two comments of a room. */
   readonly #period: number;
   readonly #gap: number;
-  readonly #jitter = new Jitter(SEED);
+  readonly #random = seeded(SEED);
   /** By room: how many of its comments have had their time drawn, and the time of the last of those, not yet posted. */
   readonly #drawn: Float64Array;
   readonly #next: Float64Array;
@@ -68,7 +68,7 @@ export class FeedSchedule {
     this.#posts = [];
     for (let room = 0; room < this.#rooms; room += 1) {
       // A comment that goes alone goes when it is due.
-      const at = isSingle ? (this.#next[room] ?? 0) : (this.#turn + this.#jitter.next()) * this.#gap;
+      const at = isSingle ? (this.#next[room] ?? 0) : (this.#turn + this.#random()) * this.#gap;
       this.#posts.push({ room, at });
     }
     this.#posts.sort((one, other) => one.at - other.at);
@@ -78,7 +78,7 @@ export class FeedSchedule {
 
   #draw(room: number): number {
     const drawn = this.#drawn[room] ?? 0;
-    const at = (drawn + this.#jitter.next()) * this.#period;
+    const at = (drawn + this.#random()) * this.#period;
     this.#drawn[room] = drawn + 1;
     this.#next[room] = at;
     return at;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { numbers, pushesOf, Stage, steady } from './playout.fixture.ts';
+import { seeded } from '../seeded.ts';
+import { pushesOf, Stage, steady } from './playout.fixture.ts';
 
 /** Whole milliseconds of timers, and fractions of a clock's double. */
 const EXACT = 1.01;
@@ -12,7 +13,7 @@ function biggest(errors: readonly number[]): number {
 describe('a steady stream', () => {
   for (const period of [25, 40, 100, 130, 250]) {
     it(`of one comment every ${period} ms keeps its spacing to the millisecond from the second push on`, async () => {
-      const random = numbers(period);
+      const random = seeded(period);
       const stage = new Stage();
       const times = steady(period, 20_000 / period);
       await stage.play(pushesOf(times, () => 40 + 250 * random()));
@@ -21,7 +22,7 @@ describe('a steady stream', () => {
     });
 
     it(`of one every ${period} ms that has been going on keeps its spacing from the first comment on`, async () => {
-      const random = numbers(period);
+      const random = seeded(period);
       const stage = new Stage();
       await stage.play(pushesOf(steady(period, 20_000 / period), () => 40 + 250 * random()).slice(1));
       expect(biggest(stage.errors)).toBeLessThanOrEqual(EXACT);
@@ -37,7 +38,7 @@ describe('a steady stream', () => {
     });
     await fc.assert(
       fc.asyncProperty(streams, async ({ period, phase, missed, seed }) => {
-        const random = numbers(seed);
+        const random = seeded(seed);
         const stage = new Stage();
         const times = steady(period, 45_000 / period, phase);
         await stage.play(pushesOf(times, () => 40 + 250 * random()).slice(missed));
@@ -50,7 +51,7 @@ describe('a steady stream', () => {
 
   for (const period of [400, 700, 990]) {
     it(`of one comment every ${period} ms keeps it within 5 %, but for once when it begins to be collected`, async () => {
-      const random = numbers(period);
+      const random = seeded(period);
       for (const missed of [1, 2, 5, 9]) {
         const stage = new Stage();
         await stage.play(pushesOf(steady(period, 80), () => 40 + 250 * random()).slice(missed));
@@ -88,7 +89,7 @@ describe('a steady stream', () => {
     });
     await fc.assert(
       fc.asyncProperty(streams, async ({ period, slack, missed, seed }) => {
-        const random = numbers(seed);
+        const random = seeded(seed);
         const stage = new Stage({ slack });
         const pushes = pushesOf(steady(period, 60), () => slack * random()).slice(missed);
         await stage.play(pushes, 4_000);

@@ -110,14 +110,3 @@ export class Stage {
 export function stepsOf(shown: readonly Shown[]): number[] {
   return shown.slice(1).map((comment, i) => comment.shown - (shown[i]?.shown ?? 0));
 }
-
-/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
-export function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}

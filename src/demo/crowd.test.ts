@@ -5,20 +5,10 @@ import type { Draft } from '../comment.ts';
 import { checkComment } from '../intake/comment-check.ts';
 import { Tally } from '../metrics/tally.ts';
 import { createRooms } from '../rooms/rooms.fixture.ts';
+import { seeded } from '../seeded.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { CROWDED, DemoCrowd } from './crowd.ts';
 import { CHATTER, NAMES, OUTBURSTS } from './crowd-lines.ts';
-
-/** mulberry32: the same numbers for the same seed. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 interface Said {
   readonly room: string;

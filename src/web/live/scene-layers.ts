@@ -1,4 +1,5 @@
 /** The parts of the scene that stand still; they are painted once. */
+import { seeded } from '../../seeded.ts';
 
 export interface Star {
   readonly x: number;
@@ -100,15 +101,4 @@ function paintFirs(context: CanvasRenderingContext2D, width: number, height: num
     context.fillRect(x - 1, foot - tall * 0.3, 2, tall * 0.3);
   }
   context.fillRect(0, height - 4, width, 4);
-}
-
-/** mulberry32: the same numbers for the same seed, so that the picture is the same each time. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }
