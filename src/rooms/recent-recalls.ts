@@ -1,3 +1,5 @@
+import { recallMessage } from '../frames/recall-message.ts';
+
 /** How long a recall is remembered, in ms: viewers that were away for less hear of it. */
 const REMEMBERED_MS = 300_000;
 
@@ -13,33 +15,48 @@ interface Recall {
   readonly at: number;
 }
 
+interface RoomRecalls {
+  /** Oldest first. */
+  readonly ids: Recall[];
+  /** What who comes back is told, up to `until`; undefined where it is to be made anew. */
+  message: string | null | undefined;
+  until: number;
+}
+
 /** The comments that were recalled in the last minutes, by room, whether somebody watches the room or not. */
 export class RecentRecalls {
-  /** Oldest first in each room; the room that recalled nothing for longest is the first. */
-  readonly #rooms = new Map<string, Recall[]>();
+  /** The room that recalled nothing for longest is the first. */
+  readonly #rooms = new Map<string, RoomRecalls>();
   #count = 0;
 
   /** Remembers an id that was recalled at `now`. */
   add(room: string, id: string, now: number): void {
-    const recalls = this.#rooms.get(room) ?? [];
+    const recalls = this.#rooms.get(room) ?? { ids: [], message: undefined, until: 0 };
     this.#rooms.delete(room);
     this.#rooms.set(room, recalls);
-    recalls.push({ id, at: now });
+    recalls.ids.push({ id, at: now });
+    recalls.message = undefined;
     this.#count += 1;
-    if (recalls.length > 2 * MOST_OF_ROOM) this.#count -= recalls.splice(0, MOST_OF_ROOM).length;
-    for (const [oldest, kept] of this.#rooms) {
-      if (now - (kept.at(-1)?.at ?? 0) < REMEMBERED_MS && this.#count <= MOST) break;
-      this.#count -= kept.length;
+    if (recalls.ids.length > 2 * MOST_OF_ROOM) this.#count -= recalls.ids.splice(0, MOST_OF_ROOM).length;
+    for (const [oldest, { ids }] of this.#rooms) {
+      if (now - (ids.at(-1)?.at ?? 0) < REMEMBERED_MS && this.#count <= MOST) break;
+      this.#count -= ids.length;
       this.#rooms.delete(oldest);
     }
   }
 
-  /** The ids of a room that are remembered at `now`, oldest first. */
-  idsOf(room: string, now: number): readonly string[] {
-    const recalls = this.#rooms.get(room) ?? [];
-    return recalls
-      .slice(-MOST_OF_ROOM)
-      .filter(({ at }) => now - at < REMEMBERED_MS)
-      .map(({ id }) => id);
+  /**
+   * The message that recalls what is remembered of a room at `now`, oldest first; null for nothing. It is kept as long
+   * as it holds: in a crowd that comes back each group asks for it, and of 2,000 ids it takes 0.1 ms to make.
+   */
+  messageOf(room: string, now: number): string | null {
+    const recalls = this.#rooms.get(room);
+    if (recalls === undefined) return null;
+    if (recalls.message === undefined || now >= recalls.until) {
+      const told = recalls.ids.slice(-MOST_OF_ROOM).filter(({ at }) => now - at < REMEMBERED_MS);
+      recalls.message = told.length === 0 ? null : recallMessage(told.map(({ id }) => id));
+      recalls.until = (told[0]?.at ?? Number.POSITIVE_INFINITY) + REMEMBERED_MS;
+    }
+    return recalls.message;
   }
 }

@@ -9,7 +9,6 @@ import type { Codec } from '../frames/codec.ts';
 import { JSON_CODEC } from '../frames/codec.ts';
 import { takeWithin } from '../frames/first-batches.ts';
 import { FrameMaker } from '../frames/frame-maker.ts';
-import { recallMessage } from '../frames/recall-message.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
@@ -94,8 +93,7 @@ export class JoinDesk {
 
   /** What becomes live now is not told of recalls before, some of which may be of comments that it has. */
   #recall(room: Room): string | null {
-    const ids = this.#options.rooms.recalls.idsOf(room.name, this.#options.clock.now());
-    return ids.length === 0 ? null : recallMessage(ids);
+    return this.#options.rooms.recalls.messageOf(room.name, this.#options.clock.now());
   }
 
   #welcome(room: Room, step?: Step): string {
