@@ -3,10 +3,18 @@ import { settle } from '../clock.fixture.ts';
 import type { BatchMessage } from '../frames/batch-message.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../frames/codec.ts';
 import { decodeMsgpackFrame } from '../frames/codec-msgpack.ts';
-import { createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
+import { batchOf, createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
 import type { Store } from '../store/store.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
 import { JoinDesk } from './join-desk.ts';
 import type { JoinAnswer, JoinPoint } from './messages.ts';
+
+/** A store whose room `a` holds batches with these seqs, two comments each. */
+export function createStore(...seqs: number[]): FakeStore {
+  const store = new FakeStore();
+  for (const seq of seqs) store.deliver(store.put('a', batchOf(`${seq}.0`, `${seq}.1`), seq));
+  return store;
+}
 
 /** Requests of one shard, and their answers as they come. */
 export class Asked {

@@ -4,14 +4,7 @@ import { ALL_CODECS, JSON_CODEC } from '../frames/codec.ts';
 import { batchOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
-import { createDesk, type DeskRig, decodeFrame } from './join-desk.fixture.ts';
-
-/** A store whose room `a` holds batches with these seqs, two comments each. */
-function createStore(...seqs: number[]): FakeStore {
-  const store = new FakeStore();
-  for (const seq of seqs) store.deliver(store.put('a', batchOf(`${seq}.0`, `${seq}.1`), seq));
-  return store;
-}
+import { createDesk, createStore, type DeskRig, decodeFrame } from './join-desk.fixture.ts';
 
 /** A batch of another node is committed now. */
 async function commit({ store, clock }: DeskRig<FakeStore>, seq: number): Promise<void> {
@@ -235,50 +228,6 @@ describe('the boundary', () => {
     const [answer] = await rig.climb({ kind: 'since', seq: 0 });
     expect(idsOf(answer?.frame)).toEqual(bothOf(1));
     expect(answer).toMatchObject({ reached: 1, live: true });
-  });
-});
-
-describe('viewers at the same point', () => {
-  it('share one reading and one frame, for a slot', async () => {
-    const { ask, store, tally, clock } = await createDesk(createStore(1, 2, 3));
-    const asked = Array.from({ length: 100 }, () => ask({ kind: 'since', seq: 1 }));
-    await settle();
-    for (let i = 0; i < 100; i += 1) asked.push(ask({ kind: 'since', seq: 1 }));
-    await settle();
-    expect(new Set(asked.map(({ answer }) => answer?.frame)).size).toBe(1);
-    expect(new Set(asked.map(({ answer }) => answer?.id)).size).toBe(200);
-    expect([store.reads.length, tally.backfillFrames]).toEqual([1, 1]);
-    await clock.advance(10);
-    expect(clock.timers).toBeLessThanOrEqual(1);
-    ask({ kind: 'since', seq: 1 });
-    await settle();
-    expect(store.reads).toHaveLength(2);
-  });
-
-  it('share the reading, not the frame, with other codecs', async () => {
-    const { ask, store, tally } = await createDesk(createStore(1, 2, 3));
-    for (const codec of ALL_CODECS) {
-      for (let i = 0; i < 5; i += 1) ask({ kind: 'since', seq: 1 }, { codec });
-    }
-    await settle();
-    expect(store.reads).toEqual([{ room: 'a', after: 1, upTo: 3 }]);
-    expect(tally.backfillFrames).toBe(3);
-  });
-
-  it('do not share with other points or rooms, nor across a commit', async () => {
-    const rig = await createDesk(createStore(1, 2, 3));
-    rig.ask({ kind: 'since', seq: 1 });
-    rig.ask({ kind: 'since', seq: 2 });
-    rig.ask({ kind: 'next', seq: 1 });
-    rig.ask({ kind: 'history', comments: 1 }, { room: 'b' });
-    await settle();
-    expect(rig.store.reads).toHaveLength(4);
-    rig.store.deliver(rig.store.put('a', batchOf('4.0'), 4));
-    await rig.clock.advance(9);
-    rig.rooms.committed(rig.rooms.join('a', 0, 0, 0), 4);
-    const late = rig.ask({ kind: 'since', seq: 1 });
-    await settle();
-    expect(late.answer).toMatchObject({ reached: 4 });
   });
 });
 
