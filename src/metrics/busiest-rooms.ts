@@ -4,32 +4,61 @@ import type { BusyRoom } from './sample.ts';
 /** Rooms in each list. */
 const LISTED = 10;
 
-export interface BusiestRooms {
+export interface BusiestLists {
   readonly byViewers: readonly BusyRoom[];
   readonly byComments: readonly BusyRoom[];
 }
 
-/**
- * Finds the busiest of all rooms in one pass, and notes in each room what it took in since the last look. Called once
- * a second by the sampler alone: 0.2 ms for 10,000 rooms.
- */
-export function findBusiest(rooms: Iterable<Room>): BusiestRooms {
-  const byViewers = new Top((room) => room.viewers);
-  const byComments = new Top((room) => room.acceptedLately);
-  for (const room of rooms) {
-    const accepted = room.taken + room.pending.length;
-    room.acceptedLately = accepted - room.acceptedBefore;
-    room.acceptedBefore = accepted;
-    byViewers.offer(room);
-    byComments.offer(room);
-  }
-  return { byViewers: byViewers.rooms.map(describeBusy), byComments: byComments.rooms.map(describeBusy) };
+/** Comments that a room accepted. */
+interface Intake {
+  /** Up to the last look. */
+  total: number;
+  /** In the time before that look. */
+  lately: number;
 }
 
-/** A room as the lists show it. */
-export function describeBusy(room: Room): BusyRoom {
-  const { name, viewers, acceptedLately, pending, seq } = room;
-  return { room: name, viewers, comments: acceptedLately, pending: pending.length, seq };
+/** Which rooms have the most viewers, and which took in the most comments since the last look. */
+export class BusiestRooms {
+  /** Rooms that took any in. A room that is forgotten goes from here by itself. */
+  readonly #intakes = new WeakMap<Room, Intake>();
+
+  /**
+   * Looks at all rooms, in one pass. Called once a second by the sampler alone: for 10,000 rooms it takes 0.1 ms while
+   * nobody writes and 0.4 ms where all have comments.
+   */
+  find(rooms: Iterable<Room>): BusiestLists {
+    const byViewers = new Top((room) => room.viewers);
+    const byComments = new Top((room) => this.#latelyOf(room));
+    for (const room of rooms) {
+      byViewers.offer(room);
+      const total = room.taken + room.pending.length;
+      if (total > 0 && this.#note(room, total) > 0) byComments.offer(room);
+    }
+    const describe = (room: Room): BusyRoom => this.describe(room);
+    return { byViewers: byViewers.rooms.map(describe), byComments: byComments.rooms.map(describe) };
+  }
+
+  /** A room as the lists show it. */
+  describe(room: Room): BusyRoom {
+    const { name, viewers, pending, seq } = room;
+    return { room: name, viewers, comments: this.#latelyOf(room), pending: pending.length, seq };
+  }
+
+  #latelyOf(room: Room): number {
+    return this.#intakes.get(room)?.lately ?? 0;
+  }
+
+  /** Notes how many comments a room has accepted in all, and gives what is new of it. */
+  #note(room: Room, total: number): number {
+    const intake = this.#intakes.get(room);
+    if (intake === undefined) {
+      this.#intakes.set(room, { total, lately: total });
+      return total;
+    }
+    intake.lately = total - intake.total;
+    intake.total = total;
+    return intake.lately;
+  }
 }
 
 /** The rooms with the most of something, the first of equals first; those with none of it are left out. */

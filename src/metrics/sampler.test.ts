@@ -209,6 +209,20 @@ describe('the busiest rooms', () => {
     counted.push((await rig.second()).byComments[0]?.comments);
     expect(counted).toEqual([7, 2]);
   });
+
+  it('count from 0 again in a room that was forgotten and comes back', async () => {
+    const rig = await createSampler();
+    post(rig, 'a', 3);
+    await rig.clock.advance(10);
+    const { stored, answer } = rig.store.store('a');
+    answer();
+    rig.store.deliver(stored);
+    await rig.second();
+    await rig.second();
+    expect(rig.rooms.size).toBe(0);
+    post(rig, 'a', 2);
+    expect((await rig.second()).byComments[0]?.comments).toBe(2);
+  });
 });
 
 describe('a room’s detail', () => {

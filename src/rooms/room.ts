@@ -46,9 +46,6 @@ export class Room {
   startedAt = 0;
   /** Comments taken out of `pending` since the room was opened. */
   taken = 0;
-  /** The sampler's own: comments accepted up to its last look, and in the time before that one. */
-  acceptedBefore = 0;
-  acceptedLately = 0;
   /** When its viewers last heard anything. */
   heardAt = Number.NEGATIVE_INFINITY;
   /** True while it stands in a slot. */
