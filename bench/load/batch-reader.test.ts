@@ -41,6 +41,7 @@ describe('a fault', () => {
     ['batches out of order', idsOf('7.0', '5.0', '5.1', '8.0', '8.1'), /holds comment 5\.0/],
     ['no comment of the last batch', idsOf('5.0', '5.1', '7.0', '7.1', '7.2'), /ends with comments of batch 7/],
     ['an id that is none', idsOf('x', '5.1', '7.0', '8.0', '8.1'), /holds comment x/],
+    ['an id that is written otherwise', idsOf('5.0', '5.01', '7.0', '8.0', '8.1'), /holds comment 5\.01/],
     ['an empty text', withComment({ text: '' }), /has text ""/],
     ['an unknown mode', withComment({ mode: 'left' as Comment['mode'] }), /has mode "left"/],
     ['a colour too large', withComment({ color: 2 ** 24 }), /has color/],

@@ -1,5 +1,6 @@
 import { inflateRawSync } from 'node:zlib';
 import { BOUNDS, type Comment, MODES } from '../../src/comment.ts';
+import { parseCommentId } from '../../src/comment-id.ts';
 import type { BatchMessage } from '../../src/frames/batch-message.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../../src/frames/codec.ts';
 import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
@@ -24,7 +25,7 @@ export function identify({ seq, prev, comments }: BatchMessage): FrameIdentity {
   }
   const batches: number[] = [];
   for (const comment of comments) {
-    const batch = Number.parseInt(comment.id, 10);
+    const batch = parseCommentId(String(comment.id))?.seq ?? Number.NaN;
     if (batch !== batches.at(-1)) batches.push(batch);
   }
   return { seq, prev, comments: comments.length, batches };
@@ -44,14 +45,14 @@ export function findFault(message: BatchMessage, identity: FrameIdentity): strin
   let batch = -1;
   let place = 0;
   for (const comment of comments) {
-    const [inBatch, atPlace] = String(comment.id).split('.').map(Number);
-    if (inBatch !== batch) {
-      if (inBatch === undefined || !(inBatch > Math.max(batch, prev) && inBatch <= seq))
-        return `${name} holds comment ${comment.id}`;
-      batch = inBatch;
+    const at = parseCommentId(String(comment.id));
+    if (at === null) return `${name} holds comment ${comment.id}`;
+    if (at.seq !== batch) {
+      if (at.seq <= Math.max(batch, prev) || at.seq > seq) return `${name} holds comment ${comment.id}`;
+      batch = at.seq;
       place = 0;
     }
-    if (atPlace !== place) return `${name} holds comment ${comment.id} at place ${place} of batch ${batch}`;
+    if (at.place !== place) return `${name} holds comment ${comment.id} at place ${place} of batch ${batch}`;
     place += 1;
     const wrong = findWrongField(comment);
     if (wrong !== undefined) return `comment ${comment.id} has ${wrong} ${JSON.stringify(comment[wrong])}`;

@@ -1,4 +1,5 @@
 import type { Comment } from '../comment.ts';
+import { placeOf } from '../comment-id.ts';
 import { decodeBatch } from '../frames/batch.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
 import type { TurnQueue } from './turn-queue.ts';
@@ -141,7 +142,7 @@ function selectComments(batch: StoredBatch, { after, before, from }: HistoryRang
   const most = batch.seq === before?.seq ? (before.place ?? -1) : Number.POSITIVE_INFINITY;
   const selected: Comment[] = [];
   for (const comment of comments) {
-    const place = Number(comment.id.slice(comment.id.indexOf('.') + 1));
+    const { place } = placeOf(comment.id);
     const time = at + comment.at;
     if (place > least && place < most && time >= from) selected.push({ ...comment, at: time });
   }

@@ -1,4 +1,5 @@
 import type { RefusalCode } from '../codes.ts';
+import { parseCommentId } from '../comment-id.ts';
 import type { HistoryRange, Place } from '../exports/history.ts';
 import { parseWhole } from './number-check.ts';
 
@@ -51,9 +52,7 @@ function readLimit(text: string | string[] | undefined, isPage: boolean): number
 /** `42`: the batch 42; `42.7`: its comment 7. */
 function parsePlace(text: string | string[]): Place | null {
   if (typeof text !== 'string') return null;
-  const [first = '', second, ...rest] = text.split('.');
-  const seq = parseWhole(first);
-  const place = second === undefined ? null : parseWhole(second);
-  if (seq === null || rest.length > 0 || (second !== undefined && place === null)) return null;
-  return { seq, place };
+  if (text.includes('.')) return parseCommentId(text);
+  const seq = parseWhole(text);
+  return seq === null ? null : { seq, place: null };
 }

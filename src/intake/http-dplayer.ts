@@ -6,6 +6,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RefusalCode } from '../codes.ts';
 import { BOUNDS, type Comment, isRoomName, MODES } from '../comment.ts';
+import { placeOf } from '../comment-id.ts';
 import { DPLAYER_TYPE, DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
 import { renderExport } from '../exports/export-format.ts';
 import { type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
@@ -157,6 +158,6 @@ async function* renderNewest(source: HistorySource, limit: number): AsyncGenerat
 
 /** The place just before a comment's: -1 in its batch where it is the first. */
 function placeBefore(id: string): Place {
-  const [seq = 0, place = 0] = id.split('.').map(Number);
+  const { seq, place } = placeOf(id);
   return { seq, place: place - 1 };
 }

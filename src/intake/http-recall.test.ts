@@ -59,6 +59,9 @@ describe('DELETE /rooms/:room/comments/:id', () => {
     ['/rooms/lobby/comments/1.2.3', 'ID_INVALID'],
     ['/rooms/lobby/comments/-1.0', 'ID_INVALID'],
     ['/rooms/lobby/comments/1.1e1', 'ID_INVALID'],
+    ['/rooms/lobby/comments/01.0', 'ID_INVALID'],
+    ['/rooms/lobby/comments/1.00', 'ID_INVALID'],
+    ['/rooms/lobby/comments/%D9%A1.%D9%A0', 'ID_INVALID'],
     ['/rooms/lobby/comments/99999999999999999999.0', 'ID_INVALID'],
     ['/rooms/%00/comments/1.0', 'ROOM_NAME_INVALID'],
   ])('refuses %s with %s', async (path, code) => {

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refusalOf } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
+import { parseCommentId } from '../comment-id.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
 import { discardBodies } from './http-body.ts';
 import { sendRefusal } from './http-refusal.ts';
-import { parseWhole } from './number-check.ts';
 
 type RecallRequest = FastifyRequest<{ Params: { room: string; id: string } }>;
 
@@ -18,11 +18,11 @@ export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, ta
   const recall = async (request: RecallRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { room, id } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
-    const place = parseId(id);
-    if (place === null) return sendRefusal(reply, { code: 'ID_INVALID' });
+    const at = parseCommentId(id);
+    if (at === null) return sendRefusal(reply, { code: 'ID_INVALID' });
     let found: boolean;
     try {
-      found = await store.recall(room, place.seq, place.place);
+      found = await store.recall(room, at.seq, at.place);
     } catch (error) {
       const code = refusalOf(error);
       tally.refuse(code);
@@ -30,7 +30,7 @@ export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, ta
     }
     if (!found) return sendRefusal(reply, { code: 'COMMENT_NOT_FOUND' });
     tally.commentsRecalled += 1;
-    rooms.recalled(room, `${place.seq}.${place.place}`);
+    rooms.recalled(room, id);
     return reply.code(204).send();
   };
   // A scope of its own: no body is wanted, so what type one is said to have is all the same.
@@ -38,12 +38,4 @@ export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, ta
     discardBodies(scope);
     scope.delete('/rooms/:room/comments/:id', recall);
   });
-}
-
-/** The batch's seq and the place in it, of an id like `42.7`. */
-function parseId(id: string): { seq: number; place: number } | null {
-  const [first = '', second = '', ...rest] = id.split('.');
-  const seq = parseWhole(first);
-  const place = parseWhole(second);
-  return seq === null || place === null || rest.length > 0 ? null : { seq, place };
 }
