@@ -18,7 +18,7 @@ export interface LoadOptions {
   readonly seconds: number;
 }
 
-export interface LoadResult {
+interface LoadResult {
   readonly framesPerSecond: number;
   readonly bytesPerFrame: number;
   /** Server CPU in µs a delivered frame. */

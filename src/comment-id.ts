@@ -4,7 +4,7 @@
  */
 
 /** Where a comment stands in its room's log. */
-export interface CommentPlace {
+interface CommentPlace {
   readonly seq: number;
   readonly place: number;
 }

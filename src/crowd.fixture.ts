@@ -140,7 +140,7 @@ function isSame(one: Comment, other: Comment | undefined): boolean {
 }
 
 /** A room's whole log over HTTP. */
-export async function readLog(server: ServerProcess, room: string): Promise<Comment[]> {
+async function readLog(server: ServerProcess, room: string): Promise<Comment[]> {
   const log: Comment[] = [];
   let since = '0';
   for (;;) {

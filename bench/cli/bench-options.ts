@@ -15,7 +15,7 @@ export interface BenchOptions {
 }
 
 /** Why there are no options: `help` or the version was asked for, or `fault` says what is wrong. */
-export type NoOptions = { readonly help: string } | { readonly fault: string };
+type NoOptions = { readonly help: string } | { readonly fault: string };
 
 /** Options that no preset touches. */
 type Given = GivenSettings & { readonly json?: boolean; readonly progress: boolean };

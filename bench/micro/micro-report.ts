@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import type { MicroFigures } from './micro-benchmark.ts';
 
 /** On what the figures were taken. */
-export interface MicroMachine {
+interface MicroMachine {
   readonly cpu: string;
   readonly cores: number;
   readonly node: string;

@@ -21,7 +21,7 @@ interface Middle {
 }
 
 /** A contender in a case: medians of its turns. */
-export interface ComparisonRow {
+interface ComparisonRow {
   readonly contender: string;
   readonly bytesPerFrame: number;
   readonly framesPerSecond: number;

@@ -21,7 +21,7 @@ export interface PeersOptions {
 const PAGE_TURNS = 3;
 
 /** Why there are no options: `help` was asked for, or `fault` says in one sentence what is wrong. */
-export type NoOptions = { readonly help: string } | { readonly fault: string };
+type NoOptions = { readonly help: string } | { readonly fault: string };
 
 interface Given extends Omit<PeersOptions, 'cases' | 'only' | 'warmUpMs'> {
   readonly case?: readonly CaseName[];

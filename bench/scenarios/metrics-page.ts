@@ -1,5 +1,5 @@
 /** One sample of a page in Prometheus' text format. */
-export interface MetricSample {
+interface MetricSample {
   readonly name: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly value: number;

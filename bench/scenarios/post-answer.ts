@@ -1,5 +1,5 @@
 /** What became of the comments of one post. */
-export interface PostOutcome {
+interface PostOutcome {
   readonly accepted: number;
   /** Under which each comment is pushed, by its place; null where it was refused. Empty where the answer has none. */
   readonly ids: readonly (string | null)[];

@@ -4,7 +4,7 @@
 const GAP = 20;
 
 /** Where and when a comment is shown. Times are in the caller's unit. */
-export interface Placing {
+interface Placing {
   /** The first lane that it takes, from the edge of the band. */
   readonly lane: number;
   /** When it begins, which is later than asked for where the one before began later. */

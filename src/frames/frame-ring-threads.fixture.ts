@@ -36,7 +36,7 @@ export interface ReaderReport {
   readonly fault: string | null;
 }
 
-export interface RingRun {
+interface RingRun {
   readonly reports: ReaderReport[];
   /** How often the writer went on from the end of data to its beginning. */
   readonly laps: number;

@@ -165,7 +165,7 @@ export class RingWriter {
 }
 
 /** Takes one frame. Both views lie in shared memory and are valid until it returns. */
-export type FrameVisitor = (topic: Uint8Array, frame: Uint8Array, flags: number) => void;
+type FrameVisitor = (topic: Uint8Array, frame: Uint8Array, flags: number) => void;
 
 /** One of the N readers, in its own thread. */
 export class RingReader {

@@ -4,7 +4,7 @@ import type { BusyRoom } from './sample.ts';
 /** Rooms in each list. */
 const LISTED = 10;
 
-export interface BusiestLists {
+interface BusiestLists {
   readonly byViewers: readonly BusyRoom[];
   readonly byComments: readonly BusyRoom[];
 }

@@ -26,7 +26,7 @@ type Sums = { -readonly [name in keyof Counts]: Counts[name] };
 type ByCode = Readonly<Record<string, number>>;
 
 /** Totals since the start, and what they grew by since the last look. */
-export interface CountReading {
+interface CountReading {
   readonly totals: Counts;
   readonly growth: Counts;
   readonly refused: ByCode;

@@ -19,7 +19,7 @@ export function threadCpuSeconds(): number {
   }
 }
 
-export interface LoopDelay {
+interface LoopDelay {
   /** Seconds, over the time since the last call. */
   readonly mean: number;
   readonly max: number;

@@ -22,7 +22,7 @@ export interface Waiting extends TimedDraft {
  *
  *   idle ──fire──▶ appending ──stored and in the tail──▶ pushing ──committed to the ring──▶ idle
  */
-export type RoomPhase = 'idle' | 'appending' | 'pushing';
+type RoomPhase = 'idle' | 'appending' | 'pushing';
 
 const encoder = new TextEncoder();
 

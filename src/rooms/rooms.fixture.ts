@@ -9,7 +9,7 @@ import type { Origin, Room } from './room.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
 
 /** A push that the sink was handed. */
-export interface SeenPush {
+interface SeenPush {
   readonly room: string;
   readonly at: number;
   readonly seqs: readonly number[];
@@ -19,7 +19,7 @@ export interface SeenPush {
 }
 
 /** Keeps what rooms push. Commits in the same turn unless `holds`; then a test says when. */
-export class FakeSink implements PushSink {
+class FakeSink implements PushSink {
   readonly pushes: SeenPush[] = [];
   readonly presences: { room: string; at: number }[] = [];
   holds = false;

@@ -17,7 +17,7 @@ export function createStore(...seqs: number[]): FakeStore {
 }
 
 /** Requests of one shard, and their answers as they come. */
-export class Asked {
+class Asked {
   answer: JoinAnswer | null = null;
 
   get welcome(): unknown {
