@@ -35,6 +35,9 @@ export interface JoinDeskOptions {
   readonly stepBytes: number;
 }
 
+/** Where viewers stand whose answer needs the store. */
+type StepPoint = Exclude<JoinPoint, { readonly kind: 'now' }>;
+
 /** What the store has for those at a point, whatever their codec. */
 interface Reading {
   readonly upTo: number;
@@ -91,7 +94,7 @@ export class JoinDesk {
     return null;
   }
 
-  /** What becomes live now is not told of recalls before, some of which may be of comments that it has. */
+  /** Who becomes live now was not told of recalls before, some of which may be of comments that it has. */
   #recall(room: Room): string | null {
     return this.#options.rooms.recalls.messageOf(room.name, this.#options.clock.now());
   }
@@ -105,7 +108,7 @@ export class JoinDesk {
   }
 
   /** The step from a point to the boundary as it is now: read once a slot and encoded once a codec, however many ask. */
-  #step(room: Room, codec: Codec, from: JoinPoint): Promise<Step> {
+  #step(room: Room, codec: Codec, from: StepPoint): Promise<Step> {
     if (this.#steps.size === 0) this.#options.clock.after(SLOT_MS, () => this.#forget());
     const point = `${room.name} ${room.seq} ${JSON.stringify(from)}`;
     return share(this.#steps, `${codec} ${point}`, async () => {
@@ -124,13 +127,13 @@ export class JoinDesk {
   }
 
   /** What cannot be read is a gap to whoever asked for it, not a fault of the server. */
-  #giveUp(room: Room, from: JoinPoint, error: unknown): Step {
+  #giveUp(room: Room, from: StepPoint, error: unknown): Step {
     this.#options.onFault(room.name, error);
     const gap = from.kind === 'since' && from.seq < room.seq ? { from: from.seq + 1, to: room.seq } : null;
     return { frame: null, reached: room.seq, reset: from.kind === 'since' && from.seq > room.seq, gap };
   }
 
-  async #read(room: Room, from: JoinPoint): Promise<Reading> {
+  async #read(room: Room, from: StepPoint): Promise<Reading> {
     const { store, stepBytes } = this.#options;
     const upTo = room.seq;
     const after = await this.#startOf(room.name, upTo, from);
@@ -138,7 +141,7 @@ export class JoinDesk {
     return { upTo, batches: await store.read(room.name, after, upTo, stepBytes) };
   }
 
-  #make({ upTo, batches }: Reading, codec: Codec, from: JoinPoint, viewers: number): Step {
+  #make({ upTo, batches }: Reading, codec: Codec, from: StepPoint, viewers: number): Step {
     const { stepBytes } = this.#options;
     const reset = from.kind === 'since' && from.seq > upTo;
     // A JSON frame is two to four times the size of the batches in it; trying fewer spares encoding too much.
@@ -151,9 +154,8 @@ export class JoinDesk {
   }
 
   /** The seq after which a viewer's backfill begins. */
-  async #startOf(room: string, upTo: number, from: JoinPoint): Promise<number> {
+  async #startOf(room: string, upTo: number, from: StepPoint): Promise<number> {
     const { store, maxBackfill } = this.#options;
-    if (from.kind === 'now') return upTo;
     if (from.kind === 'next') return from.seq;
     if (from.kind === 'history') return this.#seqBefore(room, upTo, Math.min(from.comments, maxBackfill));
     if (from.seq > upTo) return this.#seqBefore(room, upTo, maxBackfill);
