@@ -197,7 +197,6 @@ export class Rooms {
   #fire(room: Room): void {
     room.scheduled = false;
     if (room.phase !== 'idle') return;
-    const backlog = room.ownSeq > room.seq;
     if (room.pending.length === 0 && !room.hasNews) {
       this.#forget(room);
       return;
@@ -206,6 +205,8 @@ export class Rooms {
     room.startedAt = this.#options.clock.now();
     room.firedAt = slotStart(room.startedAt);
     this.#inFlight += 1;
+    // A push that was cut short may have left the room's own last batch: it goes out before another is appended.
+    const backlog = room.ownSeq > room.seq;
     if (room.pending.length > 0 && !backlog) this.#append(room);
     else this.#push(room);
   }

@@ -44,16 +44,20 @@ export type ToShard =
       readonly kind: 'receipts';
       /** Triples: comment number, seq, place. */
       readonly stored: Float64Array;
-      readonly failed: readonly {
-        readonly number: number;
-        readonly code: RefusalCode;
-        readonly retryAfterMs?: number;
-      }[];
+      readonly failed: readonly CommentFailure[];
     }
   /** Stop listening, refuse comments, post what is gathered, answer `quiesced`. */
   | { readonly kind: 'quiesce' }
   /** Close every viewer with 1012, then the App; the task resolves. */
   | { readonly kind: 'close' };
+
+/** A comment that was refused, or was accepted and not stored after all. */
+export interface CommentFailure {
+  /** The shard's number for it. */
+  readonly number: number;
+  readonly code: RefusalCode;
+  readonly retryAfterMs?: number;
+}
 
 export type FromShard = { readonly kind: 'listening' } | ShardTurn | { readonly kind: 'quiesced' };
 

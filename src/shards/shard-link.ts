@@ -5,7 +5,7 @@ import type { Tally } from '../metrics/tally.ts';
 import type { Origin } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { JoinDesk } from './join-desk.ts';
-import type { CommentColumns, FromShard, JoinAnswer, ShardTurn, ToShard } from './messages.ts';
+import type { CommentColumns, CommentFailure, FromShard, JoinAnswer, ShardTurn, ToShard } from './messages.ts';
 
 export interface ShardLinkOptions {
   readonly shard: number;
@@ -17,8 +17,6 @@ export interface ShardLinkOptions {
   readonly onQuiesced: () => void;
 }
 
-type Failure = { number: number; code: RefusalCode; retryAfterMs?: number };
-
 /**
  * Main's end of one generation of one shard. It dies with the generation: what is answered after that goes nowhere,
  * since the viewers it was for are gone.
@@ -27,7 +25,7 @@ export class ShardLink implements Origin {
   readonly #options: ShardLinkOptions;
   #answers: JoinAnswer[] = [];
   #stored: number[] = [];
-  #failed: Failure[] = [];
+  #failed: CommentFailure[] = [];
   #flushing = false;
   #closed = false;
 
@@ -42,6 +40,7 @@ export class ShardLink implements Origin {
     this.#post(head);
   }
 
+  /** Asks the shard to stop listening and to hand over the comments that it has taken. */
   quiesce(): void {
     this.#flush();
     this.#post({ kind: 'quiesce' });

@@ -88,7 +88,7 @@ export class ShardPool {
     await Promise.all(this.#shards.map((shard, index) => this.#firstRun(shard, index)));
   }
 
-  /** True when every shard listens. */
+  /** True while every shard listens and no stop has begun. */
   get ready(): boolean {
     return !this.#closing && this.#shards.every((shard) => shard.listening);
   }
