@@ -9,6 +9,12 @@ const FLOOD = 1008;
 const RESTART = 1012;
 const SLOW = 4008;
 
+/**
+ * A link that has lived for so many ms after its welcome is sound. Neither a welcome nor a batch proves that: where it is
+ * the first push after them that ends every link, the server would be asked twice a second for ever.
+ */
+export const PROVEN_MS = 5_000;
+
 /** After 1012, or when messages were skipped, viewers come back within this many ms. */
 const RESTART_SPREAD = 1_000;
 
@@ -28,7 +34,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** An attempt has succeeded: the next pause is short again. */
+  /** A link has proved sound: the next pause is short again. */
   reset(): void {
     this.#attempts = 0;
   }

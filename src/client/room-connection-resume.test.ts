@@ -14,7 +14,7 @@ afterEach(() => {
 });
 
 describe('coming back', () => {
-  it('resumes after the last batch, within the backoff, which a welcome begins anew', async () => {
+  it('resumes after the last batch, within the backoff', async () => {
     const { room, told } = open({ clock });
     FakeSocket.last.welcome(7);
     FakeSocket.last.batch(8, 7);
@@ -30,9 +30,35 @@ describe('coming back', () => {
     }
     FakeSocket.last.welcome(8);
     FakeSocket.last.end(1006);
+    expect(only(told, 'state')).toStrictEqual(['live', 'reconnecting', 'live', 'reconnecting']);
+  });
+
+  it('asks less and less where every link dies soon after its welcome, whatever it has brought', async () => {
+    open({ clock });
+    FakeSocket.last.welcome(0);
+    for (const [i, pause] of [500, 1_000, 2_000, 4_000, 8_000, 15_000, 15_000].entries()) {
+      FakeSocket.last.batch(i + 1, i);
+      await clock.advance(4_999);
+      FakeSocket.last.end(1006);
+      await clock.advance(pause - 1);
+      expect(FakeSocket.made).toHaveLength(i + 1);
+      await clock.advance(1);
+      expect(FakeSocket.made).toHaveLength(i + 2);
+      FakeSocket.last.welcome(i + 1);
+    }
+  });
+
+  it('comes back soon again once a link has held for five seconds', async () => {
+    open({ clock });
+    for (const pause of [500, 1_000, 2_000]) {
+      FakeSocket.last.end(1006);
+      await clock.advance(pause);
+    }
+    FakeSocket.last.welcome(7);
+    await clock.advance(5_000);
+    FakeSocket.last.end(1006);
     await clock.advance(500);
     expect(FakeSocket.made).toHaveLength(5);
-    expect(only(told, 'state')).toStrictEqual(['live', 'reconnecting', 'live', 'reconnecting']);
   });
 
   it('follows a first handshake that was refused as well', async () => {

@@ -1,7 +1,7 @@
 import type { Mode } from '../comment.ts';
 import type { BatchMessage } from '../frames/batch-message.ts';
 import type { CodecName } from '../frames/codec.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff, PROVEN_MS } from './backoff.ts';
 import { type ClientErrorCode, VolleyClientError } from './client-error.ts';
 import { CommentIterator } from './comment-iterator.ts';
 import type { ConnectSettings } from './connect-options.ts';
@@ -73,6 +73,7 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
   #welcomed = false;
   /** Whether this link has brought anything new: only then may the next one follow at once. */
   #progressed = false;
+  #cancelProof: (() => void) | undefined;
   #wasOffline = false;
   #cancelRetry: (() => void) | undefined;
   #refs = 0;
@@ -178,6 +179,7 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
   #leaveLink(code: ClientErrorCode, detail: string): void {
     this.#cancelRetry?.();
     this.#cancelRetry = undefined;
+    this.#cancelProof?.();
     this.#link?.drop();
     this.#link = undefined;
     this.#welcomed = false;
@@ -205,7 +207,8 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
 
   #welcome(welcome: Welcome): void {
     this.#welcomed = true;
-    this.#backoff.reset();
+    this.#cancelProof?.();
+    this.#cancelProof = this.#settings.clock.after(PROVEN_MS, () => this.#backoff.reset());
     const gap = this.#resume.welcome(welcome);
     this.#become('live');
     this.#emit('welcome', welcome);
