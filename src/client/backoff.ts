@@ -50,8 +50,15 @@ export class Backoff {
     const ceiling = Math.min(most, first * 2 ** this.#attempts);
     this.#attempts += 1;
     if (code === RESTART) return this.spread();
-    // The server, or a proxy before it, objects to this client in particular: coming back soon would not help.
-    if (code === FLOOD || (code >= 4_000 && code < 5_000 && code !== SLOW)) return most;
+    if (isObjection(code)) return most;
     return this.#random() * ceiling;
   }
+}
+
+/**
+ * Whether close code `code` says that the server, or a proxy before it, objects to this client in particular: coming back
+ * soon would not help, whatever happens here.
+ */
+export function isObjection(code: number): boolean {
+  return code === FLOOD || (code >= 4_000 && code < 5_000 && code !== SLOW);
 }

@@ -1,5 +1,15 @@
+import type { Mode } from '../comment.ts';
 import { type ClientErrorCode, VolleyClientError } from './client-error.ts';
 import type { AckMessage, RefusedMessage } from './server-message.ts';
+
+/** What can be sent; the server checks it. */
+export interface OwnComment {
+  readonly text: string;
+  readonly mode?: Mode | undefined;
+  readonly color?: number | undefined;
+  readonly size?: number | undefined;
+  readonly extra?: string | undefined;
+}
 
 /** The store holds the comment. */
 export interface Ack {

@@ -63,6 +63,24 @@ describe('in a page', () => {
     expect(FakeSocket.made).toHaveLength(2);
   });
 
+  it.each([1008, 4001])('keeps the pause that close code %i asks for, whatever the browser tells', async (code) => {
+    open({ clock });
+    FakeSocket.last.welcome(7);
+    FakeSocket.last.end(code);
+    page.dispatchEvent(new Event('offline'));
+    page.dispatchEvent(new Event('online'));
+    show('hidden');
+    show('visible');
+    await clock.advance(29_999);
+    expect(FakeSocket.made).toHaveLength(1);
+    await clock.advance(1);
+    expect(FakeSocket.made).toHaveLength(2);
+    // That pause is over: the next one is of this side's choice.
+    FakeSocket.last.end(1006);
+    show('visible');
+    expect(FakeSocket.made).toHaveLength(3);
+  });
+
   it('looks whether the link is stale when it becomes visible: its timers may have stood still', () => {
     const { room } = open({ clock });
     FakeSocket.last.welcome(7);

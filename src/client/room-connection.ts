@@ -1,7 +1,6 @@
-import type { Mode } from '../comment.ts';
 import type { BatchMessage } from '../frames/batch-message.ts';
 import type { CodecName } from '../frames/codec.ts';
-import { Backoff, PROVEN_MS } from './backoff.ts';
+import { Backoff, isObjection, PROVEN_MS } from './backoff.ts';
 import { type ClientErrorCode, VolleyClientError } from './client-error.ts';
 import { CommentIterator } from './comment-iterator.ts';
 import type { ConnectSettings } from './connect-options.ts';
@@ -9,7 +8,7 @@ import { EventListeners, type Listener } from './event-listeners.ts';
 import { Link, type LinkEnd } from './link.ts';
 import { type LiveBatch, type LiveComment, toLiveBatch } from './live-comment.ts';
 import { listenToPage } from './page-events.ts';
-import { type Ack, PendingSends, type Refused } from './pending-sends.ts';
+import { type Ack, type OwnComment, PendingSends, type Refused } from './pending-sends.ts';
 import { ResumeState, type Verdict } from './resume-state.ts';
 import type { Gap, RefusedMessage, ServerMessage, Welcome } from './server-message.ts';
 
@@ -40,15 +39,6 @@ export interface RoomEvents {
   fault: Error;
 }
 
-/** What can be sent; the server checks it. */
-export interface OwnComment {
-  readonly text: string;
-  readonly mode?: Mode | undefined;
-  readonly color?: number | undefined;
-  readonly size?: number | undefined;
-  readonly extra?: string | undefined;
-}
-
 /** The server cuts a link on which a larger message comes (docs/protocol.md, Limits). */
 const MOST_BYTES = 65_536;
 
@@ -75,7 +65,8 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
   #progressed = false;
   #cancelProof: (() => void) | undefined;
   #wasOffline = false;
-  #cancelRetry: (() => void) | undefined;
+  /** The pause before the next link, where there is one. */
+  #pause: { readonly cancel: () => void; readonly demanded: boolean } | undefined;
   #refs = 0;
   #viewers = 0;
   #duplicates = 0;
@@ -92,7 +83,7 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
         this.#wasOffline = true;
       },
       online: () => this.#backOnline(),
-      visible: () => (this.#cancelRetry === undefined ? this.#link?.check() : this.#open()),
+      visible: () => (this.#pause === undefined ? this.#link?.check() : this.#cutShort()),
     });
   }
 
@@ -177,8 +168,8 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
   }
 
   #leaveLink(code: ClientErrorCode, detail: string): void {
-    this.#cancelRetry?.();
-    this.#cancelRetry = undefined;
+    this.#pause?.cancel();
+    this.#pause = undefined;
     this.#cancelProof?.();
     this.#link?.drop();
     this.#link = undefined;
@@ -258,7 +249,7 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
 
   #lost(end: LinkEnd): void {
     if (end.kind === 'closed') {
-      this.#retryAfter(this.#backoff.pauseAfter(end.code), 'reconnecting');
+      this.#retryAfter(this.#backoff.pauseAfter(end.code), 'reconnecting', isObjection(end.code));
     } else if (end.kind === 'stale') {
       this.#retryAfter(this.#backoff.pauseAfter(ABNORMAL), this.#state === 'live' ? 'stale' : 'reconnecting');
     } else {
@@ -270,16 +261,22 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
     }
   }
 
-  #retryAfter(pause: number, state: ConnectionState): void {
+  /** @param demanded the other side wants this pause, so that nothing here may cut it short */
+  #retryAfter(ms: number, state: ConnectionState, demanded = false): void {
     this.#leaveLink('CONNECTION_LOST', 'the link was lost before the answer');
-    this.#cancelRetry = this.#settings.clock.after(pause, () => this.#open());
+    this.#pause = { cancel: this.#settings.clock.after(ms, () => this.#open()), demanded };
     this.#become(state);
   }
 
   /** A link that was open while the network was away may be dead without knowing it: resuming is cheap and exact. */
   #backOnline(): void {
-    if (this.#cancelRetry !== undefined || this.#wasOffline) this.#open();
+    if (this.#pause !== undefined) this.#cutShort();
+    else if (this.#wasOffline) this.#open();
     this.#wasOffline = false;
+  }
+
+  #cutShort(): void {
+    if (this.#pause?.demanded === false) this.#open();
   }
 
   /** Listeners may close the connection at any event: what would follow is not told any more. */
