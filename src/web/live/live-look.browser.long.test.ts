@@ -77,7 +77,12 @@ describe.skipIf(!HAS_BROWSER)('the look of the live page', () => {
         response.end('#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.6,\nsegment.mp3\n#EXT-X-ENDLIST\n');
       } else if (request.url === '/segment.mp3') response.end(makeSilence());
       else if (request.url === '/odd.m3u8') response.end('no playlist');
-      else response.writeHead(404).end();
+      else if (request.url === '/noise.m3u8') {
+        response.end('#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.6,\nnoise.ts\n#EXT-X-ENDLIST\n');
+      } else if (request.url === '/noise.ts') response.end(Buffer.alloc(1_000));
+      else if (request.url === '/codec.m3u8') {
+        response.end('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=128000,CODECS="none.1"\nlive.m3u8\n');
+      } else response.writeHead(404).end();
     });
     await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
     origin = `http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
@@ -195,9 +200,10 @@ describe.skipIf(!HAS_BROWSER)('the look of the live page', () => {
   });
 
   it('says so when a stream cannot be played', async () => {
-    for (const name of ['odd.m3u8', 'nothing.mp4']) {
+    for (const name of ['odd.m3u8', 'noise.m3u8', 'codec.m3u8', 'nothing.mp4']) {
       const live = await LivePage.open(browser, server, `?room=odd&src=${encodeURIComponent(`${origin}/${name}`)}`);
-      await expect.poll(() => live.page.textContent('#notice'), { timeout: 10_000 }).toMatch(/cannot be played here/);
+      const notice = (): Promise<string | null> => live.page.textContent('#notice');
+      await expect.poll(notice, { timeout: 10_000, message: name }).toMatch(/cannot be played here/);
       await live.becomes('live');
       expect(live.faults, name).toEqual([]);
     }

@@ -7,6 +7,9 @@ const HLS_SCRIPT = '/hls.js';
 
 const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl';
 
+/** A stream that fails again so soon after it was begun anew, ms, cannot be decoded. */
+const RECOVERY_MS = 60_000;
+
 /**
  * Plays `source` in place of the generated picture: silent at first, for browsers start nothing else by themselves.
  * `failed` is called with a sentence when it cannot be played.
@@ -16,8 +19,11 @@ export async function playStream(source: Source, failed: (why: string) => void):
   const fail = (): void => failed('This stream cannot be played here.');
   video.hidden = false;
   video.muted = true;
-  video.addEventListener('error', fail);
-  if (source.kind === 'file' || !(await attachPlaylist(video, source.url, fail))) video.src = source.url;
+  if (source.kind === 'file' || !(await attachPlaylist(video, source.url, fail))) {
+    // hls.js tells of errors itself, and mends some of those that are told here.
+    video.addEventListener('error', fail);
+    video.src = source.url;
+  }
   try {
     await video.play();
   } catch (error) {
@@ -36,10 +42,18 @@ async function attachPlaylist(video: HTMLVideoElement, url: string, fail: () => 
   }
   // A worker would be made from a blob, which the page's policy does not allow.
   const player = new Player({ enableWorker: false });
-  player.on(Player.Events.ERROR, (_event, { fatal, type }) => {
+  let recoveredAt = Number.NEGATIVE_INFINITY;
+  player.on(Player.Events.ERROR, (_event, { fatal, type, details }) => {
     if (!fatal) return;
-    if (type === Player.ErrorTypes.MEDIA_ERROR) player.recoverMediaError();
-    else fail();
+    const now = performance.now();
+    // Where no codec is known there is nothing to begin with again, and no other error would follow.
+    const known = details !== Player.ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
+    if (type === Player.ErrorTypes.MEDIA_ERROR && known && now - recoveredAt > RECOVERY_MS) {
+      recoveredAt = now;
+      player.recoverMediaError();
+    } else {
+      fail();
+    }
   });
   player.loadSource(url);
   player.attachMedia(video);
