@@ -1,3 +1,5 @@
+import { throwLater } from './uncaught-error.ts';
+
 /** Takes an event of the type that its name says. */
 export type Listener<T> = (event: T) => void;
 
@@ -32,10 +34,4 @@ export class EventListeners<Events> {
       }
     }
   }
-}
-
-function throwLater(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
-  });
 }

@@ -4,6 +4,7 @@
  */
 import { type Clock, systemClock } from '../clock.ts';
 import { PlayoutTime } from './playout-time.ts';
+import { throwLater } from './uncaught-error.ts';
 
 /** A comment that can be played: `time` is when the server took it, Unix ms. */
 export interface Playable {
@@ -267,13 +268,10 @@ export class Playout<C extends Playable = Playable> {
   }
 }
 
-/** What a callback throws is an uncaught error, as in any event listener, and stops nothing here. */
 function guard(call: () => void): void {
   try {
     call();
   } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
+    throwLater(error);
   }
 }

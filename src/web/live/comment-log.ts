@@ -1,4 +1,4 @@
-import type { LiveComment } from '../../client/bundle.ts';
+import { cssColor, type LiveComment } from '../../client/bundle.ts';
 import { elementOf } from './page-elements.ts';
 
 /** Comments that are kept to look back at. */
@@ -107,7 +107,7 @@ export class CommentLog {
     }
     item.dataset.id = entry.id;
     item.classList.toggle('own', this.#own.has(entry.id));
-    item.style.setProperty('--colour', colourOf(entry.color));
+    item.style.setProperty('--colour', cssColor(entry.color));
     const time = document.createElement('time');
     time.dateTime = new Date(entry.time).toISOString();
     time.append(TIME.format(entry.time));
@@ -132,9 +132,4 @@ export class CommentLog {
     this.#region.scrollTop = this.#region.scrollHeight;
     this.#newest.hidden = true;
   }
-}
-
-/** `#rrggbb` */
-export function colourOf(color: number): string {
-  return `#${color.toString(16).padStart(6, '0')}`;
 }

@@ -1,6 +1,5 @@
 import Danmaku from 'danmaku';
-import type { LiveComment } from '../../client/bundle.ts';
-import { colourOf } from './comment-log.ts';
+import { cssColor, type LiveComment } from '../../client/bundle.ts';
 
 type Item = Parameters<Danmaku['emit']>[0];
 
@@ -68,7 +67,7 @@ export class CommentStage {
       item.className = this.#own.has(id) ? 'flying own' : 'flying';
       item.dataset.id = id;
       item.dir = 'auto';
-      item.style.color = colourOf(color);
+      item.style.color = cssColor(color);
       item.style.fontSize = `${Math.min(SIZE.most, Math.max(SIZE.least, size)) * this.#scale}px`;
       if (!this.#recalled.has(id)) item.append(text);
       return item;
