@@ -60,6 +60,46 @@ describe('a room that is played', () => {
     expect(play.shown).toEqual(['5.0', '6.0', '7.0', '8.0']);
   });
 
+  it('shows the newest of it where so many are asked for, in however many batches they come', async () => {
+    const play = new Play({ backfill: 3 });
+    play.room.emit('welcome', { seq: 7, interval: 1_000 });
+    play.batch(5, ['4.0', '5.0'], 60_000);
+    play.batch(6, ['6.0', '6.1']);
+    await play.clock.advance(1_000);
+    expect(play.shown).toEqual([]);
+    play.room.emit('recall', ['6.1']);
+    play.batch(7, ['7.0']);
+    await play.clock.advance(1_000);
+    expect(play.shown).toEqual(['5.0', '6.0', '7.0']);
+    play.batch(8, ['8.0']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['5.0', '6.0', '7.0', '8.0']);
+    expect(play.played.playout.dropped).toBe(0);
+  });
+
+  it('shows what there is of it before what is new, where its end does not come', async () => {
+    const play = new Play({ backfill: 3 });
+    play.room.emit('welcome', { seq: 7, interval: 1_000 });
+    play.batch(6, ['6.0']);
+    play.batch(8, ['8.0']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['6.0', '8.0']);
+  });
+
+  it('shows none of it where the room begins anew before its end', async () => {
+    const play = new Play({ backfill: true });
+    play.room.emit('welcome', { seq: 7, interval: 1_000 });
+    play.batch(6, ['6.0']);
+    play.room.emit('welcome', { seq: 2, interval: 1_000, reset: true });
+    play.batch(2, ['2.0']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['2.0']);
+  });
+
+  it.each([-1, 0.5, Number.NaN])('takes no backfill of %d comments', (backfill) => {
+    expect(() => new Play({ backfill })).toThrow(RangeError);
+  });
+
   it('shows what was missed over a reconnect', async () => {
     const play = new Play();
     play.room.emit('welcome', { seq: 7, interval: 1_000 });

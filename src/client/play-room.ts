@@ -20,8 +20,11 @@ export interface PlayableRoom<C extends Playable = Playable> {
 }
 
 export interface PlayRoomOptions<C extends Playable = Playable> extends PlayoutOptions<C> {
-  /** True to play the room's history too, at once; it is what came before the first welcome's seq. Default false. */
-  readonly backfill?: boolean;
+  /**
+   * Plays the room's history too, what was said up to the first welcome: `true` all of it, a number that many of its
+   * newest comments. Default false.
+   */
+  readonly backfill?: boolean | number;
 }
 
 /** A room that is being played. */
@@ -39,28 +42,44 @@ interface Visibility {
 }
 
 /**
- * Plays what `room` receives from now on. Called right after `connect` it hears the welcome, and the interval from it;
- * later, or for a room with another interval than 1,000 ms, give `interval`.
+ * Plays what `room` receives from now on. Called right after `connect` it takes the interval from the first welcome.
+ * Called later it hears of none before the next link: give `interval` then, unless it is 1,000 ms.
  *
  * While the page is hidden nothing is shown: no frames are drawn then, so comments would pile up. What was missed over
  * a reconnect is played as after a stall.
+ * @throws RangeError when an option cannot be
  */
 export function playRoom<C extends Playable>(room: PlayableRoom<C>, options: PlayRoomOptions<C>): RoomPlayout<C> {
+  const { backfill = false } = options;
+  const most = backfill === true ? Number.POSITIVE_INFINITY : Number(backfill);
+  if (!(most >= 0) || most % 1 > 0) throw new RangeError('backfill must be a boolean or a whole number, 0 or more');
   const playout = new Playout<C>(options);
   // A room that is connected already has had its history, and its next welcome is that of a reconnect.
   const connected = room.state !== undefined && room.state !== 'connecting';
   let history = connected ? room.last : undefined;
+  // It may come in several batches; which of its comments are the newest is known with the last.
+  let newest: C[] = [];
+  const replay = (): void => {
+    if (newest.length > 0) playout.replay({ comments: newest });
+    newest = [];
+  };
   const ends = [
     room.on('welcome', ({ seq, interval, reset }) => {
       // A room that has begun anew counts from 1 again: nothing that comes now is from before this viewer came.
       history = reset === true ? 0 : (history ?? seq);
+      if (reset === true) newest = [];
       playout.interval = options.interval ?? interval;
     }),
     room.on('batch', (batch) => {
-      if (batch.seq > (history ?? 0)) playout.add(batch);
-      else if (options.backfill === true) playout.replay(batch);
+      const end = history ?? 0;
+      if (batch.seq <= end && most > 0) newest = [...newest, ...batch.comments].slice(-most);
+      if (batch.seq >= end) replay();
+      if (batch.seq > end) playout.add(batch);
     }),
-    room.on('recall', (ids) => playout.recall(ids)),
+    room.on('recall', (ids) => {
+      newest = newest.filter(({ id }) => !ids.includes(id));
+      playout.recall(ids);
+    }),
     whenHidden(playout),
   ];
   return {

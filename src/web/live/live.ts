@@ -117,7 +117,8 @@ function fly(room: RoomConnection, stage: CommentStage): void {
       leftOut.hidden = false;
     };
     const { perSecond } = stage;
-    playing = playRoom<LiveComment>(room, { show: (comment) => stage.show(comment), perSecond, onDropped });
+    const show = (comment: LiveComment): void => stage.show(comment);
+    playing = playRoom<LiveComment>(room, { show, perSecond, onDropped, backfill: REPLAYED });
   };
   const turn = (on: boolean): void => {
     toggle.setAttribute('aria-pressed', String(on));
@@ -127,13 +128,6 @@ function fly(room: RoomConnection, stage: CommentStage): void {
     playing = null;
     if (on) begin();
   };
-  let historyEnd: number | undefined;
-  room.on('welcome', ({ seq, reset }) => {
-    historyEnd = reset === true ? 0 : (historyEnd ?? seq);
-  });
-  room.on('batch', ({ seq, comments }) => {
-    if (historyEnd !== undefined && seq <= historyEnd) playing?.playout.replay({ comments: comments.slice(-REPLAYED) });
-  });
   toggle.addEventListener('click', () => turn(toggle.getAttribute('aria-pressed') !== 'true'));
   calm.addEventListener('change', () => {
     turn(!calm.matches);
