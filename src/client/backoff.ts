@@ -15,8 +15,8 @@ const SLOW = 4008;
  */
 export const PROVEN_MS = 5_000;
 
-/** After 1012, or when messages were skipped, viewers come back within this many ms. */
-const RESTART_SPREAD = 1_000;
+/** Where many viewers are told the same at once, a 1012 or `skipped`, they come back within this many ms. */
+const SPREAD_MS = 1_000;
 
 /**
  * How long to wait before the next attempt: exponential backoff with full jitter, so that the viewers of a server that
@@ -41,7 +41,7 @@ export class Backoff {
 
   /** Milliseconds to wait where many viewers have the same reason at the same time, and the server is well. */
   spread(): number {
-    return this.#random() * RESTART_SPREAD;
+    return this.#random() * SPREAD_MS;
   }
 
   /** Milliseconds to wait after a link that ended with close code `code`; counts as an attempt. */

@@ -21,7 +21,10 @@ export interface ConnectOptions {
   readonly token?: string | undefined;
   /** The constructor to use where there is no WebSocket, as on Node 20: that of the `ws` package. */
   readonly WebSocket?: WebSocketConstructor | undefined;
-  /** A link on which nothing was heard for so many ms is dead: 40,000 by default, 2.5 times the server's heartbeat. */
+  /**
+   * A link on which nothing was heard for so many ms is dead. 40,000 by default, over 2.5 times the 15 s of a server's
+   * `--heartbeat`; where that is longer, this must be too.
+   */
   readonly staleAfter?: number | undefined;
   /** Pauses between attempts, ms; 1,000 and 30,000 by default. */
   readonly backoff?: BackoffBounds | undefined;
