@@ -178,6 +178,29 @@ describe.skipIf(!HAS_BROWSER)('an adapter', () => {
     expectModes(seen);
   });
 
+  it.each(['danmaku', 'artplayer'] as const)(
+    'takes a recalled comment off %s, and shows what comes then',
+    async (kind) => {
+      const page = await openPlayer(kind);
+      const shows = (text: string, wanted = true): Promise<unknown> =>
+        page.waitForFunction(
+          ([searched, is]) =>
+            [...window.stage.querySelectorAll('*')].some(({ textContent }) => textContent === searched) === is,
+          [text, wanted] as const,
+        );
+      const comments = ['stays', 'goes'].map((text) => ({ text, mode: 'top' }));
+      const { body } = await server.post(kind, comments, '?wait=stored');
+      await shows('stays');
+      await shows('goes');
+      const gone = await fetch(`${server.apiUrl}/rooms/${kind}/comments/${body.ids?.[1]}`, { method: 'DELETE' });
+      expect(gone.status).toBe(204);
+      await shows('goes', false);
+      await shows('stays');
+      await server.post(kind, [{ text: 'comes' }]);
+      await shows('comes');
+    },
+  );
+
   it('shows nothing any more once it is detached', async () => {
     const page = await openPlayer('danmaku');
     const came = page.evaluate(() => {

@@ -1,14 +1,24 @@
 /** The adapter for `danmaku` (github.com/weizhenye/Danmaku), in live mode: without `media`. Text is text there. */
-import { type PlayableRoom, playRoom } from '../play-room.ts';
-import { type AdaptedComment, type AdapterOptions, cssColor } from './adapter.ts';
+import type { PlayableRoom } from '../play-room.ts';
+import { type AdaptedComment, type AdapterOptions, cssColor, playOn } from './adapter.ts';
 
-/** CSS for the DOM engine, or properties of a canvas's context. An alias, since an interface is no CSSStyleDeclaration. */
-type Style = { color?: string; fontSize?: string; fillStyle?: string; font?: string };
+/** Properties of a canvas's context. An alias, since an interface is no CanvasRenderingContext2D. */
+type Style = { fillStyle?: string; font?: string };
+
+/** An element, and what makes one, as far as they are needed. */
+interface Item {
+  textContent: string | null;
+  readonly style: { color: string; fontSize: string };
+}
+interface Page {
+  readonly document: { createElement(name: 'div'): Item };
+}
 
 /** What is used of a Danmaku. */
 export interface DanmakuPlayer {
   readonly engine?: string;
-  emit(comment: { text: string; mode: 'rtl' | 'top' | 'bottom'; style: Style }): unknown;
+  /** `render` gives an element, for the DOM engine: `never` is what fits the type that the page has for it. */
+  emit(comment: { text?: string; mode: 'rtl' | 'top' | 'bottom'; style?: Style; render?: () => never }): unknown;
   /** All that was ever emitted, and the place of what comes next: not documented. */
   readonly comments?: unknown[];
   readonly _?: { position: number };
@@ -23,16 +33,30 @@ export function attachDanmaku(
   room: PlayableRoom<AdaptedComment>,
   options: AdapterOptions = {},
 ): () => void {
-  const show = ({ text, mode, color, size }: AdaptedComment): void => {
+  return playOn(room, options, ({ text, mode: how, color, size }) => {
     // Hidden, the player draws nothing and lets nothing go.
-    if ((player.comments?.length ?? 0) - (player._?.position ?? 0) > KEPT) return;
-    const css = cssColor(color);
-    const canvas: Style = { fillStyle: css, font: `${size}px sans-serif` };
-    const style = player.engine === 'canvas' ? canvas : { color: css, fontSize: `${size}px` };
-    player.emit({ text, mode: mode === 'scroll' ? 'rtl' : mode, style });
+    if ((player.comments?.length ?? 0) - (player._?.position ?? 0) >= KEPT) return undefined;
+    const mode = how === 'scroll' ? 'rtl' : how;
     forgetShown(player);
-  };
-  return playRoom(room, { ...options, show }).detach;
+    if (player.engine === 'canvas') {
+      player.emit({ text, mode, style: { fillStyle: cssColor(color), font: `${size}px sans-serif` } });
+      return undefined;
+    }
+    const item = makeItem(text, color, size);
+    player.emit({ mode, render: () => item as never });
+    // The player counts on finding the element: it goes when its time is over.
+    return () => {
+      item.textContent = '';
+    };
+  });
+}
+
+function makeItem(text: string, color: number, size: number): Item {
+  const item = (globalThis as unknown as Page).document.createElement('div');
+  item.textContent = text;
+  item.style.color = cssColor(color);
+  item.style.fontSize = `${size}px`;
+  return item;
 }
 
 /** danmaku 2.0 never lets go of a comment; a stream that goes on for hours would fill the memory. */
