@@ -51,6 +51,11 @@ export class LivePage {
     return this.page.$$eval('#log-list li', (items) => items.map((item) => item.dataset.id ?? ''));
   }
 
+  /** The ids of those in the list that are marked as the reader's own. */
+  ownIds(): Promise<string[]> {
+    return this.page.$$eval('#log-list li.own', (items) => items.map((item) => item.dataset.id ?? ''));
+  }
+
   /** The texts of the comments in the list, in order. */
   texts(): Promise<string[]> {
     return this.page.$$eval('#log-list li span', (texts) => texts.map((text) => text.textContent ?? ''));

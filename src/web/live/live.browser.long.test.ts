@@ -95,6 +95,37 @@ describe.skipIf(!HAS_BROWSER)('the live page', () => {
     }
   }, 60_000);
 
+  it('forgets what it had when the room begins anew: ids of then are other comments’ now', async () => {
+    const args = ['--workers', '1', '--interval', '100', '--store', 'memory'];
+    let own = await startProcess(args);
+    try {
+      const live = await LivePage.open(browser, own, '?room=anew');
+      await live.becomes('live');
+      await live.openList();
+      await live.send('my own');
+      await live.says(/^Sent\.$/);
+      const [recalled] = await postStored(own, 'anew', ['goes']);
+      await live.flies('goes');
+      await fetch(`${own.apiUrl}/rooms/anew/comments/${recalled}`, { method: 'DELETE' });
+      await live.listsIds(['1.0']);
+      expect(await live.ownIds()).toEqual(['1.0']);
+      const ports = [new URL(own.viewerUrl).port, new URL(own.apiUrl).port];
+      await own.stop();
+      await live.becomes('reconnecting');
+      own = await startProcess([...args, '--port', `${ports[0]}`, '--api-port', `${ports[1]}`]);
+      await live.becomes('live');
+      await live.listsIds([]);
+      const ids = [...(await postStored(own, 'anew', ['first'])), ...(await postStored(own, 'anew', ['second']))];
+      expect(ids).toEqual(['1.0', recalled]);
+      await live.listsIds(ids);
+      await live.flies('second');
+      expect(await live.ownIds()).toEqual([]);
+      expect(live.faults).toEqual([]);
+    } finally {
+      await own.stop();
+    }
+  }, 60_000);
+
   it('goes on after it was offline, with no comment lost or doubled', async () => {
     const live = await LivePage.open(browser, server, '?room=tunnel');
     await live.becomes('live');
