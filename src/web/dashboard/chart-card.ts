@@ -1,8 +1,8 @@
 import uPlot from 'uplot';
 import type { Sample, Tick } from '../../metrics/sample.ts';
+import { makeElement, setText } from '../page-element.ts';
 import type { Chart, Line } from './chart-list.ts';
 import { type Unit, writeTick, writeTime, writeTimes, writeValue } from './number-text.ts';
-import { makeElement, setText } from './page-element.ts';
 import type { Moment } from './sample-window.ts';
 
 const HEIGHT = 150;

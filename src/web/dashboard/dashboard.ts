@@ -1,11 +1,11 @@
 /** The operator's dashboard: one stream in, tiles, charts and rooms out. */
 import { isRoomName } from '../../comment.ts';
 import type { Tick } from '../../metrics/sample.ts';
+import { elementOf, setText } from '../page-element.ts';
 import { ChartCard } from './chart-card.ts';
 import { CHARTS } from './chart-list.ts';
 import { DashboardStream, type StreamState } from './dashboard-stream.ts';
 import { writeTime } from './number-text.ts';
-import { findElement, setText } from './page-element.ts';
 import { RoomPanel } from './room-panel.ts';
 import { RoomTable } from './room-table.ts';
 import { SampleWindow } from './sample-window.ts';
@@ -20,7 +20,7 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)');
 const samples = new SampleWindow();
 const cards = CHARTS.map((chart) => new ChartCard(chart));
 const panel = new RoomPanel();
-const table = new RoomTable(findElement('rooms-body'), findElement('rooms-none'), openRoom);
+const table = new RoomTable(elementOf('rooms-body', HTMLElement), elementOf('rooms-none', HTMLElement), openRoom);
 let tick: Tick | null = null;
 let spanMs = 600_000;
 let seconds = 0;
@@ -51,7 +51,7 @@ function show(draws: boolean): void {
   if (tick === null) return;
   showTiles(tick);
   table.show(tick);
-  const updated = findElement('updated');
+  const updated = elementOf('updated', HTMLElement);
   setText(updated, writeTime(tick.sample.at));
   // What the test compares the values with: the second that they are of.
   updated.dataset.at = String(tick.sample.at);
@@ -60,10 +60,10 @@ function show(draws: boolean): void {
 function showState(now: StreamState): void {
   if (now === state) return;
   state = now;
-  const pill = findElement('link');
+  const pill = elementOf('link', HTMLElement);
   pill.dataset.state = now;
   setText(pill, STATES[now]);
-  const banner = findElement('lost');
+  const banner = elementOf('lost', HTMLElement);
   banner.hidden = now !== 'lost';
   const since = samples.newestAt === 0 ? '' : ` What you see is of ${writeTime(samples.newestAt)}.`;
   setText(banner, now === 'lost' ? `No connection to the server; trying again.${since}` : '');
@@ -85,16 +85,16 @@ function closeRoom(): void {
   stream.open(null);
 }
 
-findElement('charts').append(...cards.map(({ element }) => element));
-findElement('room-close').addEventListener('click', () => {
+elementOf('charts', HTMLElement).append(...cards.map(({ element }) => element));
+elementOf('room-close', HTMLElement).addEventListener('click', () => {
   closeRoom();
-  findElement('room-query').focus();
+  elementOf('room-query', HTMLElement).focus();
 });
-findElement('room-form').addEventListener('submit', (event) => {
+elementOf('room-form', HTMLElement).addEventListener('submit', (event) => {
   event.preventDefault();
-  const input = findElement('room-query') as HTMLInputElement;
+  const input = elementOf('room-query', HTMLInputElement);
   const isName = isRoomName(input.value);
-  setText(findElement('room-error'), isName ? '' : 'A room name has 1 to 64 letters, digits or . _ : -');
+  setText(elementOf('room-error', HTMLElement), isName ? '' : 'A room name has 1 to 64 letters, digits or . _ : -');
   input.setAttribute('aria-invalid', String(!isName));
   if (isName) openRoom(input.value);
 });

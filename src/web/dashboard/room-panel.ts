@@ -1,14 +1,14 @@
 import { CODECS } from '../../frames/codec.ts';
 import type { RoomDetail } from '../../metrics/sample.ts';
+import { elementOf, setText } from '../page-element.ts';
 import { writeCount, writeSpan } from './number-text.ts';
-import { findElement, setText } from './page-element.ts';
 
 /** The part of the page that tells of one room. */
 export class RoomPanel {
-  readonly #panel = findElement('room');
-  readonly #heading = findElement('room-heading');
-  readonly #state = findElement('room-state');
-  readonly #link = findElement('room-link');
+  readonly #panel = elementOf('room', HTMLElement);
+  readonly #heading = elementOf('room-heading', HTMLElement);
+  readonly #state = elementOf('room-state', HTMLElement);
+  readonly #link = elementOf('room-link', HTMLElement);
 
   /** Opens the panel for a room, without values until the server sends them. */
   open(room: string): void {
@@ -39,6 +39,6 @@ export class RoomPanel {
       'room-codecs': CODECS.map((codec, i) => `${codec} ${writeCount(viewersByCodec[i] ?? 0)}`).join(', '),
       'room-shards': viewersByShard.map((count, shard) => `${shard}: ${writeCount(count)}`).join(', '),
     };
-    for (const [id, text] of Object.entries(texts)) setText(findElement(id), text);
+    for (const [id, text] of Object.entries(texts)) setText(elementOf(id, HTMLElement), text);
   }
 }

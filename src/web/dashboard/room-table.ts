@@ -1,6 +1,6 @@
 import type { BusyRoom, Tick } from '../../metrics/sample.ts';
+import { makeElement, setText } from '../page-element.ts';
 import { writeCount } from './number-text.ts';
-import { makeElement, setText } from './page-element.ts';
 
 type Order = 'viewers' | 'comments';
 

@@ -1,6 +1,6 @@
 import type { Tick } from '../../metrics/sample.ts';
+import { elementOf, setText } from '../page-element.ts';
 import { writeCount, writeValue } from './number-text.ts';
-import { findElement, setText } from './page-element.ts';
 
 /** What each tile at the top of the page tells, by its id. */
 const TILES: Readonly<Record<string, (tick: Tick) => string>> = {
@@ -16,5 +16,5 @@ const TILES: Readonly<Record<string, (tick: Tick) => string>> = {
 
 /** Writes the tiles. */
 export function showTiles(tick: Tick): void {
-  for (const [id, write] of Object.entries(TILES)) setText(findElement(id), write(tick));
+  for (const [id, write] of Object.entries(TILES)) setText(elementOf(id, HTMLElement), write(tick));
 }

@@ -1,5 +1,5 @@
 import { cssColor, type LiveComment } from '../../client/bundle.ts';
-import { elementOf } from './page-elements.ts';
+import { elementOf } from '../page-element.ts';
 
 /** Comments that are kept to look back at. */
 const KEPT = 200;

@@ -1,5 +1,5 @@
 import type { ConnectionState } from '../../client/bundle.ts';
-import { elementOf } from './page-elements.ts';
+import { elementOf } from '../page-element.ts';
 
 /** What the page says of its link; `waiting` is before the server was found at all. */
 type Shown = ConnectionState | 'waiting' | 'invalid';

@@ -1,10 +1,10 @@
 /** The live page: a picture, a room's comments over it, a box to write in. `?room=` and `?src=` say which. */
 import { connect, type LiveComment, playRoom, type RoomConnection, type RoomPlayout } from '../../client/bundle.ts';
+import { elementOf } from '../page-element.ts';
 import { CommentLog } from './comment-log.ts';
 import { CommentStage } from './comment-stage.ts';
 import { LinkStatus } from './link-status.ts';
 import { type PageAddress, readAddress } from './page-address.ts';
-import { elementOf } from './page-elements.ts';
 import { loadSettings, type PageSettings, staleAfterOf, viewerUrlOf } from './page-settings.ts';
 import { Scene } from './scene.ts';
 import { SendForm } from './send-form.ts';

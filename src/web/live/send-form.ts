@@ -1,5 +1,5 @@
 import { type Ack, type OwnComment, type Refused, VolleyClientError } from '../../client/bundle.ts';
-import { elementOf } from './page-elements.ts';
+import { elementOf } from '../page-element.ts';
 import { checkText, countPoints, countSeconds, describeRefusal } from './refusal-words.ts';
 
 export interface SendFormOptions {

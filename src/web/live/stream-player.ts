@@ -1,6 +1,6 @@
 import type Hls from 'hls.js';
+import { elementOf } from '../page-element.ts';
 import type { Source } from './page-address.ts';
-import { elementOf } from './page-elements.ts';
 
 /** The package, served beside this page and loaded only when a playlist is to be played. */
 const HLS_SCRIPT = '/hls.js';

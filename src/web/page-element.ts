@@ -10,11 +10,14 @@ export function makeElement<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** The element of the page with this id. */
-export function findElement(id: string): HTMLElement {
+/**
+ * The element of the page with this id.
+ * @throws TypeError where the page does not have it: page and script do not belong together
+ */
+export function elementOf<E extends HTMLElement>(id: string, type: abstract new () => E): E {
   const element = document.getElementById(id);
-  if (element === null) throw new Error(`the page has no #${id}`);
-  return element;
+  if (element instanceof type) return element;
+  throw new TypeError(`the page has no ${type.name} #${id}`);
 }
 
 /** Changes a text only where it differs, so that nobody's selection is lost for nothing. */
