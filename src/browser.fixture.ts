@@ -5,7 +5,7 @@ import { type Browser, chromium } from 'playwright-core';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 /** The first Chromium on the PATH, null where none is installed. */
-export function chromiumPath(): string | null {
+function chromiumPath(): string | null {
   const folders = (process.env.PATH ?? '').split(delimiter);
   const places = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
   return places.find(isExecutable) ?? null;
@@ -18,6 +18,13 @@ function isExecutable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether there is a Chromium; where there is none, says once what is not tried without it. */
+export function findsBrowser(what: string): boolean {
+  if (chromiumPath() !== null) return true;
+  process.stderr.write(`no Chromium is installed, so not tried: ${what}; apt-get install chromium\n`);
+  return false;
 }
 
 /** Starts a real browser without a window; the caller closes it. Media play without a click, and in silence. */

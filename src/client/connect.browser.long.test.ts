@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, openBrowser } from '../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import type { connect } from './index.ts';
 import type { RoomConnection } from './room-connection.ts';
@@ -24,7 +24,7 @@ interface ClientWindow {
 declare const window: ClientWindow;
 declare const WebSocket: WebSocketConstructor;
 
-describe.skipIf(chromiumPath() === null)('the SDK in a browser', () => {
+describe.skipIf(!findsBrowser('the SDK in a browser'))('the SDK in a browser', () => {
   let browser: Browser;
   let script: string;
   let server: ServerProcess;

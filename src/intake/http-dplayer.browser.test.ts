@@ -5,12 +5,12 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, openBrowser } from '../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
+import { makeSilence } from '../wav.fixture.ts';
 
 const require = createRequire(import.meta.url);
-const HAS_BROWSER = chromiumPath() !== null;
 
 /** A danmaku that DPlayer put on the screen; it takes it off again when it has passed. */
 interface Shown {
@@ -56,24 +56,6 @@ function pageOf(danmaku: object): string {
 </script>`;
 }
 
-/** A minute of silence: one channel, 8 bits, 8,000 Hz. DPlayer's danmaku follow the time of whatever plays. */
-function makeSilence(): Buffer {
-  const samples = Buffer.alloc(8_000 * 60, 128);
-  const head = Buffer.from('RIFF....WAVEfmt ....................data....', 'latin1');
-  head.writeUInt32LE(36 + samples.length, 4);
-  head.writeUInt32LE(16, 16);
-  for (const [at, value] of [
-    [20, 1],
-    [22, 1],
-    [32, 1],
-    [34, 8],
-  ] as const)
-    head.writeUInt16LE(value, at);
-  for (const at of [24, 28]) head.writeUInt32LE(8_000, at);
-  head.writeUInt32LE(samples.length, 40);
-  return Buffer.concat([head, samples]);
-}
-
 /** Serves the page, whose query is the `danmaku` of the player as JSON, the player and the sound. */
 async function startSite(): Promise<Server> {
   const player = await readFile(require.resolve('dplayer/dist/DPlayer.min.js'));
@@ -91,11 +73,7 @@ async function startSite(): Promise<Server> {
   return site;
 }
 
-if (!HAS_BROWSER) {
-  process.stderr.write('no Chromium is installed, so DPlayer is not tried in a browser: apt-get install chromium\n');
-}
-
-describe.skipIf(!HAS_BROWSER)('a stock DPlayer on another origin', () => {
+describe.skipIf(!findsBrowser('DPlayer in a browser'))('a stock DPlayer on another origin', () => {
   let browser: Browser;
   let site: Server;
   let origin: string;

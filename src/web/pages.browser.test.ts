@@ -1,16 +1,11 @@
 /** A small case of each page in a real browser; the rest is in the long tests beside the pages. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, openBrowser } from '../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { LivePage } from './live/live-page.fixture.ts';
 
-const HAS_BROWSER = chromiumPath() !== null;
-if (!HAS_BROWSER) {
-  process.stderr.write('no Chromium is installed, so the pages are not tried: apt-get install chromium\n');
-}
-
-describe.skipIf(!HAS_BROWSER)('in a real browser', () => {
+describe.skipIf(!findsBrowser('the pages'))('in a real browser', () => {
   let browser: Browser;
   let server: ServerProcess;
 

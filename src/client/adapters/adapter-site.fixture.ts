@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { makeSilence } from '../../wav.fixture.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -64,19 +65,6 @@ ${scripts.map((script) => `<script src="/node_modules/${script}"></script>`).joi
   room.on('welcome', () => { window.ready = true; });
   Object.assign(window, { player, room, detach });
 </script>`;
-}
-
-/** A minute of silence: one channel, 8 bits, 8,000 Hz; something that plays. */
-function makeSilence(): Buffer {
-  const samples = Buffer.alloc(8_000 * 60, 128);
-  const head = Buffer.from('RIFF....WAVEfmt ....................data....', 'latin1');
-  head.writeUInt32LE(36 + samples.length, 4);
-  head.writeUInt32LE(16, 16);
-  for (const at of [20, 22, 32]) head.writeUInt16LE(1, at);
-  head.writeUInt16LE(8, 34);
-  for (const at of [24, 28]) head.writeUInt32LE(8_000, at);
-  head.writeUInt32LE(samples.length, 40);
-  return Buffer.concat([head, samples]);
 }
 
 /** Serves `/KIND` for each player, and `client.js` from the folder `bundled`. The caller closes it. */

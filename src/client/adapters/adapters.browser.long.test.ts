@@ -7,14 +7,9 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../../../scripts/bundle.ts';
-import { chromiumPath, openBrowser } from '../../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
 import { type PlayerKind, startAdapterSite } from './adapter-site.fixture.ts';
-
-const HAS_BROWSER = chromiumPath() !== null;
-if (!HAS_BROWSER) {
-  process.stderr.write('no Chromium is installed, so no player is tried in a browser: apt-get install chromium\n');
-}
 
 const ATTACK = '<img src=x onerror="window.attacks = 1">';
 const ODD = `'&lt;' & "弹幕" </b>`;
@@ -55,7 +50,7 @@ declare const window: {
   getComputedStyle(element: Look): { readonly color: string; readonly fontSize: string };
 };
 
-describe.skipIf(!HAS_BROWSER)('an adapter', () => {
+describe.skipIf(!findsBrowser('the players'))('an adapter', () => {
   let browser: Browser;
   let site: Server;
   let server: ServerProcess;

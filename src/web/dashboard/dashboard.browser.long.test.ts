@@ -1,43 +1,23 @@
 /** The dashboard in a real browser, against real servers. */
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, openBrowser } from '../../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
 import { ViewerClient } from '../../viewer-client.fixture.ts';
+import { findBarriers } from '../axe.fixture.ts';
 import { writeCount, writeValue } from './number-text.ts';
 
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const HAS_BROWSER = chromiumPath() !== null;
 const SECOND_MS = 1_000;
 
 /** How long is waited for what the page shows with one of its next seconds. */
 const PATIENT = { timeout: 15_000 };
-
-interface Finding {
-  readonly id: string;
-  readonly impact: string | null;
-  readonly nodes: readonly { readonly html: string }[];
-}
-
-/** What of axe is used, as its script puts it into the page. */
-interface AxeWindow {
-  readonly axe: {
-    run(): Promise<{ violations: Finding[]; passes: Finding[] }>;
-  };
-}
 
 /** The seconds that the page showed, and those in which it drew. */
 interface DrawingWindow {
   readonly drawings: Readonly<Record<'shown' | 'drawn', Set<string | undefined>>>;
 }
 
-if (!HAS_BROWSER) {
-  process.stderr.write('no Chromium is installed, so the dashboard is not tried: apt-get install chromium\n');
-}
-
-describe.skipIf(!HAS_BROWSER)('the dashboard', () => {
+describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
   let browser: Browser;
   let server: ServerProcess;
   let viewers: ViewerClient[] = [];
@@ -255,12 +235,7 @@ describe.skipIf(!HAS_BROWSER)('the dashboard', () => {
     const { page } = await openDashboard('/dashboard?room=lobby');
     await page.emulateMedia({ colorScheme });
     await page.locator('#refused li').waitFor();
-    // Not as a script of the page, which its policy would not take.
-    await page.evaluate(await readFile(AXE, 'utf8'));
-    const { violations, passes } = await page.evaluate(() => (window as unknown as AxeWindow).axe.run());
-    const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    expect(passes.length).toBeGreaterThan(20);
-    expect(grave.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
+    expect(await findBarriers(page)).toEqual([]);
   });
 
   it('fits a phone, whatever the names of the rooms', async () => {

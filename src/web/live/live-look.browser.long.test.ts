@@ -1,59 +1,22 @@
 /** How the live page looks, sounds and moves, in a real browser. */
-import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import type { AxeResults } from 'axe-core';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, openBrowser } from '../../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
+import { makeWav, WAV_RATE } from '../../wav.fixture.ts';
+import { findBarriers } from '../axe.fixture.ts';
 import { LivePage, postStored } from './live-page.fixture.ts';
-
-const HAS_BROWSER = chromiumPath() !== null;
-
-const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-
-if (!HAS_BROWSER) {
-  process.stderr.write(
-    'no Chromium is installed, so the look of the live page is not tried: apt-get install chromium\n',
-  );
-}
-
-/** What axe finds serious or critical, in words. */
-async function findBarriers(page: Page): Promise<string[]> {
-  await page.evaluate(await readFile(AXE, 'utf8'));
-  const { violations, passes } = await page.evaluate(() =>
-    (window as unknown as { axe: { run(): Promise<AxeResults> } }).axe.run(),
-  );
-  expect(passes.length).toBeGreaterThan(10);
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
 
 /** How far the page's video has come, s. */
 function playedTime({ page }: LivePage): Promise<number> {
   return page.$eval('#video', (video) => (video as HTMLVideoElement).currentTime);
 }
 
-/** A second of a tone: one channel, 8 bits, 8,000 Hz. */
+/** A second of a tone. */
 function makeTone(): Buffer {
-  const samples = Buffer.from(Array.from({ length: 8_000 }, (_, i) => 128 + 40 * Math.sin(i / 3)));
-  const head = Buffer.alloc(44);
-  head.write('RIFF', 0, 'latin1');
-  head.writeUInt32LE(36 + samples.length, 4);
-  head.write('WAVEfmt ', 8, 'latin1');
-  head.writeUInt32LE(16, 16);
-  head.writeUInt16LE(1, 20);
-  head.writeUInt16LE(1, 22);
-  head.writeUInt32LE(8_000, 24);
-  head.writeUInt32LE(8_000, 28);
-  head.writeUInt16LE(1, 32);
-  head.writeUInt16LE(8, 34);
-  head.write('data', 36, 'latin1');
-  head.writeUInt32LE(samples.length, 40);
-  return Buffer.concat([head, samples]);
+  return makeWav(Uint8Array.from({ length: WAV_RATE }, (_, i) => 128 + 40 * Math.sin(i / 3)));
 }
 
 /** A hundred frames of MP3, 2.6 seconds: 128 kbit/s, 44.1 kHz, one channel, nothing but zeros in them. */
@@ -63,7 +26,7 @@ function makeSilence(): Buffer {
   return Buffer.concat(new Array<Buffer>(100).fill(frame));
 }
 
-describe.skipIf(!HAS_BROWSER)('the look of the live page', () => {
+describe.skipIf(!findsBrowser('the look of the live page'))('the look of the live page', () => {
   let browser: Browser;
   let server: ServerProcess;
   let elsewhere: Server;

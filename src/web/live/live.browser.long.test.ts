@@ -4,17 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { chromiumPath, openBrowser } from '../../browser.fixture.ts';
+import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
 import { LivePage, postStored } from './live-page.fixture.ts';
 
-const HAS_BROWSER = chromiumPath() !== null;
-
-if (!HAS_BROWSER) {
-  process.stderr.write('no Chromium is installed, so the live page is not tried: apt-get install chromium\n');
-}
-
-describe.skipIf(!HAS_BROWSER)('the live page', () => {
+describe.skipIf(!findsBrowser('the live page'))('the live page', () => {
   let browser: Browser;
   let server: ServerProcess;
 
