@@ -5,12 +5,10 @@ import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
 import { ViewerClient } from '../../viewer-client.fixture.ts';
 import { findBarriers } from '../axe.fixture.ts';
+import { becomesLive, openDashboard, PATIENT, textOf } from './dashboard-page.fixture.ts';
 import { writeCount, writeValue } from './number-text.ts';
 
 const SECOND_MS = 1_000;
-
-/** How long is waited for what the page shows with one of its next seconds. */
-const PATIENT = { timeout: 15_000 };
 
 /** The seconds that the page showed, and those in which it drew. */
 interface DrawingWindow {
@@ -40,27 +38,6 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
     await Promise.all([browser?.close(), server?.stop(), ...others.map((other) => other.stop())]);
   });
 
-  async function openDashboard(path = '/dashboard', url = server.apiUrl): Promise<{ page: Page; faults: string[] }> {
-    const page = await (await browser.newContext({ locale: 'en-US' })).newPage();
-    const faults: string[] = [];
-    page.on('pageerror', (error) => faults.push(String(error)));
-    page.on('console', (message) => {
-      if (message.type() === 'error') faults.push(message.text());
-    });
-    await page.goto(`${url}${path}`);
-    await live(page);
-    return { page, faults };
-  }
-
-  async function live(page: Page, timeout = 15_000): Promise<void> {
-    await page.locator('#link[data-state="live"]').waitFor({ timeout });
-    await page.locator('#updated[data-at]').waitFor({ timeout });
-  }
-
-  async function textOf(page: Page, selector: string): Promise<string> {
-    return (await page.locator(selector).textContent()) ?? '';
-  }
-
   /** The total of a line of a chart. */
   function totalOf(page: Page, chart: string, line: string): Promise<string> {
     return textOf(page, `#${chart} li[data-line="${line}"] .total`);
@@ -82,7 +59,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
   }
 
   it('shows the numbers of /metrics while a crowd is there and comments flow', async () => {
-    const { page, faults } = await openDashboard();
+    const { page, faults } = await openDashboard(browser, server.apiUrl);
     await gather(['one', 'two', 'three'], 12);
     const number = async (text: Promise<string>): Promise<number> => Number((await text).replace(/\D/g, ''));
     const counted = [
@@ -133,7 +110,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await page.goto(`${server.apiUrl}/dashboard`);
-    await live(page);
+    await becomesLive(page);
     const first = await page.locator('#updated').getAttribute('data-at');
     await page.waitForFunction(
       (at) => Number(document.getElementById('updated')?.dataset.at) > at,
@@ -143,10 +120,10 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
   });
 
   it('shows the past to whoever comes late', async () => {
-    const { page: early } = await openDashboard();
+    const { page: early } = await openDashboard(browser, server.apiUrl);
     const at = Number(await early.locator('#updated').getAttribute('data-at'));
     await early.waitForFunction((then) => Number(document.getElementById('updated')?.dataset.at) > then, at + 2_000);
-    const { page } = await openDashboard();
+    const { page } = await openDashboard(browser, server.apiUrl);
     const first = secondOfDay(await textOf(page, '#updated'));
     const box = await page.locator('#viewers .u-over').boundingBox();
     if (box === null) throw new Error('no chart is drawn');
@@ -177,7 +154,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
       });
     });
     await page.goto(`${server.apiUrl}/dashboard`);
-    await live(page);
+    await becomesLive(page);
     await page.evaluate(() => {
       for (const seconds of Object.values((window as unknown as DrawingWindow).drawings)) seconds.clear();
     });
@@ -189,7 +166,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
 
   it('opens a room by the keyboard, tells who watches it, and closes it', async () => {
     await gather(['lobby', 'attic'], 6);
-    const { page, faults } = await openDashboard();
+    const { page, faults } = await openDashboard(browser, server.apiUrl);
     await page.getByRole('button', { name: 'lobby', exact: true }).focus();
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Room lobby' }).waitFor();
@@ -220,7 +197,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
   });
 
   it('opens a room that is not in the list, and says what is no name', async () => {
-    const { page } = await openDashboard();
+    const { page } = await openDashboard(browser, server.apiUrl);
     await page.getByLabel('Any room').fill('not a name');
     await page.keyboard.press('Enter');
     await page.getByText('A room name has 1 to 64 letters').waitFor();
@@ -232,7 +209,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
 
   it.each(['light', 'dark'] as const)('has no serious issue for axe, in %s', async (colorScheme) => {
     await gather(['lobby'], 3);
-    const { page } = await openDashboard('/dashboard?room=lobby');
+    const { page } = await openDashboard(browser, server.apiUrl, '?room=lobby');
     await page.emulateMedia({ colorScheme });
     await page.locator('#refused li').waitFor();
     expect(await findBarriers(page)).toEqual([]);
@@ -240,7 +217,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
 
   it('fits a phone, whatever the names of the rooms', async () => {
     await gather(['x'.repeat(64), 'y'], 4);
-    const { page } = await openDashboard(`/dashboard?room=${'x'.repeat(64)}`);
+    const { page } = await openDashboard(browser, server.apiUrl, `?room=${'x'.repeat(64)}`);
     await page.setViewportSize({ width: 320, height: 640 });
     await page.getByRole('button', { name: 'y', exact: true }).waitFor();
     await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth), PATIENT).toBe(320);
@@ -252,7 +229,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
   it('says that it has lost the server, and goes on by itself when the server is back', async () => {
     const first = await startProcess(['--workers', '1']);
     others.push(first);
-    const { page, faults } = await openDashboard('/dashboard', first.apiUrl);
+    const { page, faults } = await openDashboard(browser, first.apiUrl);
     expect(await page.locator('#lost').isVisible()).toBe(false);
     await first.stop();
     await page.getByRole('alert').getByText('No connection to the server; trying again.').waitFor();
@@ -262,7 +239,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
     const second = await startProcess(['--workers', '1', ...ports]);
     others.push(second);
     await second.post('again', [{ text: 'one' }, { text: 'two' }]);
-    await live(page);
+    await becomesLive(page);
     await page.waitForFunction((at) => Number(document.getElementById('updated')?.dataset.at) > at, lastSeen);
     await expect.poll(() => totalOf(page, 'comments', 'over HTTP'), PATIENT).toBe('2 in all');
     expect(await page.locator('#lost').isVisible()).toBe(false);

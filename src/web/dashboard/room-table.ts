@@ -2,6 +2,12 @@ import type { BusyRoom, Tick } from '../../metrics/sample.ts';
 import { makeElement, setText } from '../page-element.ts';
 import { writeCount } from './number-text.ts';
 
+/**
+ * For so long after the pointer last moved over the rows, or pressed, they keep their places, in ms: a click goes where
+ * it was meant to. A pointer that was left lying there holds up nothing.
+ */
+const HOLD_MS = 3_000;
+
 type Order = 'viewers' | 'comments';
 
 interface Row {
@@ -19,11 +25,17 @@ export class RoomTable {
   #order: Order = 'viewers';
   #tick: Tick | null = null;
   #opened: string | null = null;
+  #touchedAt = Number.NEGATIVE_INFINITY;
 
   constructor(body: HTMLElement, none: HTMLElement, open: (room: string) => void) {
     this.#body = body;
     this.#none = none;
     this.#open = open;
+    for (const type of ['pointermove', 'pointerdown']) {
+      body.addEventListener(type, () => {
+        this.#touchedAt = performance.now();
+      });
+    }
   }
 
   show(tick: Tick): void {
@@ -31,25 +43,22 @@ export class RoomTable {
     const rooms = this.#order === 'viewers' ? tick.byViewers : tick.byComments;
     this.#none.hidden = rooms.length > 0;
     for (const room of rooms) this.#write(room);
-    // Under the pointer nothing moves, so that a click goes where it was meant to.
-    if (this.#body.matches(':hover') && matchMedia('(hover: hover)').matches && this.#rows.size > 0) return;
     const listed = new Set(rooms.map(({ room }) => room));
-    for (const name of this.#rows.keys()) {
-      if (!listed.has(name)) this.#rows.delete(name);
-    }
+    const left = [...this.#rows].filter(([room]) => !listed.has(room));
+    // They may stand there a little longer, but nothing is known of them any more.
+    for (const [, { cells }] of left) for (const cell of cells) setText(cell, '–');
+    if (performance.now() - this.#touchedAt < HOLD_MS) return;
     const elements = rooms.flatMap(({ room }) => this.#rows.get(room)?.element ?? []);
-    if (
-      elements.every((element, i) => element === this.#body.children[i]) &&
-      elements.length === this.#body.children.length
-    )
-      return;
-    const focused = document.activeElement;
-    this.#body.replaceChildren(...elements);
-    if (focused instanceof HTMLElement && this.#body.contains(focused)) focused.focus();
+    for (const [room, { element, button }] of left) {
+      if (button === document.activeElement) elements.push(element);
+      else this.#rows.delete(room);
+    }
+    placeChildren(this.#body, elements);
   }
 
   sortBy(order: Order): void {
     this.#order = order;
+    this.#touchedAt = Number.NEGATIVE_INFINITY;
     if (this.#tick !== null) this.show(this.#tick);
   }
 
@@ -85,4 +94,19 @@ export class RoomTable {
     element.classList.toggle('opened', isOpen);
     button.setAttribute('aria-expanded', String(isOpen));
   }
+}
+
+/** Gives `parent` these children in this order. The one with the focus is not moved, which would take the focus off it. */
+function placeChildren(parent: Element, children: readonly Element[]): void {
+  const isSame =
+    children.length === parent.children.length && children.every((child, i) => child === parent.children[i]);
+  if (isSame) return;
+  const focused = children.findIndex((child) => child.contains(document.activeElement));
+  if (focused === -1) {
+    parent.replaceChildren(...children);
+    return;
+  }
+  for (const child of [...parent.children]) if (!children.includes(child)) child.remove();
+  children[focused]?.before(...children.slice(0, focused));
+  children[focused]?.after(...children.slice(focused + 1));
 }
