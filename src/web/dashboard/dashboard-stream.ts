@@ -16,7 +16,10 @@ export interface StreamListener {
   state(state: StreamState): void;
 }
 
-/** The one connection of the page. Lost, it says so and comes back by itself, asking only for what is missing. */
+/**
+ * The one connection of the page. Lost, it says so and comes back by itself, asking only for what is missing. There is
+ * none while nobody can see the page: a browser has six for a host, and open dashboards would take them all.
+ */
 export class DashboardStream {
   readonly #listener: StreamListener;
   #source: EventSource | null = null;
@@ -30,14 +33,23 @@ export class DashboardStream {
     setInterval(() => {
       if (this.#source !== null && performance.now() - this.#heardAt > SILENCE_MS) this.#lose();
     }, 1_000);
+    document.addEventListener('visibilitychange', () => {
+      if (document.hidden) this.#drop();
+      else if (this.#source === null) this.open(this.#room);
+    });
   }
 
   /** Connects, or connects anew for the detail of another room; null for none. */
   open(room: string | null): void {
     this.#room = room;
+    this.#drop();
+    if (!document.hidden) this.#connect();
+  }
+
+  #drop(): void {
     clearTimeout(this.#retry);
     this.#source?.close();
-    this.#connect();
+    this.#source = null;
   }
 
   #connect(): void {
@@ -68,8 +80,7 @@ export class DashboardStream {
   }
 
   #lose(): void {
-    this.#source?.close();
-    this.#source = null;
+    this.#drop();
     this.#listener.state('lost');
     const wait = Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures);
     this.#failures += 1;
