@@ -7,12 +7,17 @@ import type { Moment } from './sample-window.ts';
 
 const HEIGHT = 150;
 const AXIS_WIDTH = 58;
+/** A time nearer to the right end than this, in px, has no label: it would be cut. */
+const LABEL_ROOM = 18;
+const SWATCH_WIDTH = 24;
 
 /** Charts show at least so much time, in ms. */
 const LEAST_SPAN_MS = 60_000;
 
 /** Lines are told apart by dashes too, not by colour alone. */
 const DASHES: readonly number[][] = [[], [6, 3], [2, 2], [10, 3, 2, 3], [4, 4], [1, 3]];
+
+const SVG = 'http://www.w3.org/2000/svg';
 
 /** All charts show the same moment under the pointer. */
 const CURSOR = 'moments';
@@ -49,6 +54,7 @@ export class ChartCard {
     this.#plotBox.setAttribute('aria-label', `Chart: ${chart.title}`);
     this.#plotBox.setAttribute('aria-describedby', this.#legend.id);
     setText(this.#none, chart.none ?? '');
+    this.#makeLegend();
     const head = makeElement('div', 'card-head', heading, this.#headline, this.#when);
     this.element = makeElement('section', 'card', head, this.#plotBox, this.#none, this.#legend);
     this.element.id = chart.id;
@@ -86,10 +92,8 @@ export class ChartCard {
     this.#plotBox.hidden = this.#lines.length === 0;
     this.#rows = this.#lines.map(() => ({ value: makeElement('span', 'value'), total: makeElement('span', 'total') }));
     const items = this.#lines.map(({ label }, i) => {
-      const swatch = makeElement('span', `swatch line-${i % DASHES.length}`);
-      swatch.setAttribute('aria-hidden', 'true');
       const { value = '', total = '' } = this.#rows[i] ?? {};
-      const item = makeElement('li', '', swatch, makeElement('span', 'label', label), ' ', value, ' ', total);
+      const item = makeElement('li', '', makeSwatch(i), makeElement('span', 'label', label), ' ', value, ' ', total);
       item.dataset.line = label;
       return item;
     });
@@ -149,6 +153,19 @@ function writeTotal(total: number, unit: Unit): string {
   return `${writeValue(total, unit)} in all`;
 }
 
+/** A piece of the line as the chart draws it. */
+function makeSwatch(line: number): Element {
+  const swatch = document.createElementNS(SVG, 'svg');
+  swatch.setAttribute('class', `swatch line-${line % DASHES.length}`);
+  swatch.setAttribute('aria-hidden', 'true');
+  const stroke = document.createElementNS(SVG, 'line');
+  const dashes = DASHES[line % DASHES.length] ?? [];
+  const places = { x2: SWATCH_WIDTH, y1: '50%', y2: '50%', 'stroke-dasharray': dashes.join(' ') || 'none' };
+  for (const [name, value] of Object.entries(places)) stroke.setAttribute(name, String(value));
+  swatch.append(stroke);
+  return swatch;
+}
+
 function plotOptions(unit: Unit, lines: readonly Line[], width: number): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
@@ -173,7 +190,11 @@ function plotOptions(unit: Unit, lines: readonly Line[], width: number): uPlot.O
         ...axis,
         space: 80,
         size: 26,
-        values: (_plot, splits) => writeTimes(splits.map((at) => at * 1_000)),
+        values: (plot, splits) => {
+          const end = plot.bbox.width / devicePixelRatio - LABEL_ROOM;
+          const times = writeTimes(splits.map((at) => at * 1_000));
+          return times.map((time, i) => (plot.valToPos(splits[i] ?? 0, 'x') > end ? '' : time));
+        },
       },
       {
         ...axis,

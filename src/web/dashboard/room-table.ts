@@ -10,6 +10,12 @@ const HOLD_MS = 3_000;
 
 type Order = 'viewers' | 'comments';
 
+/** What stands there where no room is listed. */
+const NONE: Readonly<Record<Order, string>> = {
+  viewers: 'Nobody watches a room.',
+  comments: 'No comment in the last second.',
+};
+
 interface Row {
   readonly element: HTMLTableRowElement;
   readonly button: HTMLButtonElement;
@@ -42,6 +48,7 @@ export class RoomTable {
     this.#tick = tick;
     const rooms = this.#order === 'viewers' ? tick.byViewers : tick.byComments;
     this.#none.hidden = rooms.length > 0;
+    setText(this.#none, NONE[this.#order]);
     for (const room of rooms) this.#write(room);
     const listed = new Set(rooms.map(({ room }) => room));
     const left = [...this.#rows].filter(([room]) => !listed.has(room));
