@@ -81,6 +81,31 @@ describe('the bundle', () => {
     });
   });
 
+  it('leaves no moment without a page, and no half-written one', async () => {
+    const before = await readFile(join(out, 'live.js'), 'utf8');
+    let isBuilding = true;
+    const building = bundle(out).finally(() => {
+      isBuilding = false;
+    });
+    const seen = new Set<string>();
+    while (isBuilding) seen.add(await readFile(join(out, 'live.js'), 'utf8').catch(String));
+    await building;
+    expect([...seen]).toEqual([before]);
+  });
+
+  it('that fails leaves what was there, and nothing beside it', async () => {
+    const web = await mkdtemp(join(tmpdir(), 'volley-web-'));
+    const site = join(web, 'site');
+    await mkdir(site);
+    await writeFile(join(site, 'client.js'), 'old');
+    await mkdir(join(web, 'live'));
+    await writeFile(join(web, 'live/live.ts'), `import nothing from 'no-such-package'; document.title = nothing;`);
+    await expect(bundle(site, web)).rejects.toThrow('no-such-package');
+    expect(await readFile(join(site, 'client.js'), 'utf8')).toBe('old');
+    expect((await readdir(web)).sort()).toEqual(['live', 'site']);
+    await rm(web, { recursive: true });
+  });
+
   it('goes with the licenses of what is in it', async () => {
     const licenses = await readFile(join(out, 'licenses.txt'), 'utf8');
     for (const name of ['@msgpack/msgpack', 'danmaku', 'hls.js', 'uplot']) expect(licenses).toContain(name);

@@ -2,7 +2,7 @@
  * Makes dist/web, which the API port serves: the SDK as one file, the pages, and what they load. Part of
  * `npm run build`; ends with 1 where the SDK is larger than a page should have to load.
  */
-import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -35,12 +35,32 @@ const sharedSdk = (web: string): Plugin => ({
 });
 
 /**
- * Writes everything to the folder `out`, whose old content goes; the pages are those in the folder `web`.
+ * Writes everything to the folder `out`, whose old files go once the new ones are there; where something fails, they
+ * stay as they were. The pages are those in the folder `web`.
  * @returns the bytes of the SDK, gzipped
  */
 export async function bundle(out: string, web = join(ROOT, 'src/web')): Promise<number> {
-  await rm(out, { recursive: true, force: true });
   await mkdir(out, { recursive: true });
+  const fresh = await mkdtemp(`${out}.new-`);
+  try {
+    const bytes = await writeAll(fresh, web);
+    await replaceFiles(out, fresh);
+    return bytes;
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
+}
+
+/** File by file: at no moment is the folder away, so a server that starts meanwhile finds every page, old or new. */
+async function replaceFiles(out: string, fresh: string): Promise<void> {
+  const names = await readdir(fresh);
+  for (const name of names) await rename(join(fresh, name), join(out, name));
+  const old = (await readdir(out)).filter((name) => !names.includes(name));
+  for (const name of old) await rm(join(out, name), { recursive: true, force: true });
+}
+
+/** Gives the bytes of the SDK, gzipped. */
+async function writeAll(out: string, web: string): Promise<number> {
   const files = await listFiles(web);
   const entries = PAGES.map((page) => [page, join(web, page, `${page}.ts`)] as const);
   const pages = entries.filter(([, path]) => files.includes(path));
