@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundle, MOST_BYTES } from './bundle.ts';
 
@@ -43,6 +44,18 @@ describe('the bundle', () => {
       const imports = (await readFile(join(out, page), 'utf8')).matchAll(/\bfrom\s*["'`]([^"'`]+)["'`]/g);
       expect([...imports].map(([, from]) => from).filter((from) => from !== '/client.js')).toEqual([]);
     }
+  });
+
+  it('has every file but source maps compressed too', async () => {
+    const files = await readdir(out);
+    const plain = files.filter((file) => !/\.(map|br|gz)$/.test(file));
+    expect(plain.length).toBeGreaterThan(5);
+    for (const file of plain) {
+      const bytes = await readFile(join(out, file));
+      expect(brotliDecompressSync(await readFile(join(out, `${file}.br`))), file).toEqual(bytes);
+      expect(gunzipSync(await readFile(join(out, `${file}.gz`))), file).toEqual(bytes);
+    }
+    expect(files.filter((file) => /\.map\./.test(file))).toEqual([]);
   });
 
   describe('of a page', () => {

@@ -2,10 +2,11 @@
  * Makes dist/web, which the API port serves: the SDK as one file, the pages, and what they load. Part of
  * `npm run build`; ends with 1 where the SDK is larger than a page should have to load.
  */
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress, gzip } from 'node:zlib';
 import { type Plugin, rolldown } from 'rolldown';
 
 /** Bytes that the SDK may have, gzipped. */
@@ -19,6 +20,8 @@ const PAGES = ['live', 'dashboard'];
 /** Packages whose code goes into dist/web; each license says that it goes along. */
 const PACKAGES = ['@msgpack/msgpack', 'danmaku', 'hls.js', 'uplot'];
 const COPIED = new Set(['.html', '.css', '.svg']);
+/** What is not served compressed: source maps, which only somebody who debugs loads. */
+const PLAIN = new Set(['.map']);
 
 /** Pages load the SDK from /client.js, as every other site does, instead of holding a copy each. */
 const sharedSdk = (web: string): Plugin => ({
@@ -72,7 +75,21 @@ async function writeAll(out: string, web: string): Promise<number> {
   ]);
   // Only now, when nothing is being written any more, so that who tries again finds the folder at rest.
   for (const result of written) if (result.status === 'rejected') throw result.reason;
-  return gzipSync(await readFile(join(out, 'client.js')), { level: 9 }).length;
+  await compressAll(out);
+  return (await stat(join(out, 'client.js.gz'))).size;
+}
+
+/** Puts `NAME.br` and `NAME.gz` beside each file; browsers take Brotli only over HTTPS and from their own machine. */
+async function compressAll(out: string): Promise<void> {
+  const names = (await readdir(out)).filter((name) => !PLAIN.has(extname(name)));
+  const written = names.map(async (name) => {
+    const bytes = await readFile(join(out, name));
+    await Promise.all([
+      writeFile(join(out, `${name}.br`), await promisify(brotliCompress)(bytes)),
+      writeFile(join(out, `${name}.gz`), await promisify(gzip)(bytes, { level: 9 })),
+    ]);
+  });
+  await Promise.all(written);
 }
 
 /** One minified ES module of all that `entry` needs, with a source map beside it. */

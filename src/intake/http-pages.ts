@@ -41,24 +41,25 @@ export interface PageRoutesOptions {
 /**
  * `GET /` and `GET /dashboard`, the scripts and styles, and `GET /page-settings.json`:
  * `{ viewerUrl: string | null, port, maxText, heartbeat }`, where null means the page's own host. Files carry an ETag and are asked
- * for again each time, so that a new build is seen at once. Without a build there are no pages, which is logged.
+ * for again each time, so that a new build is seen at once. Those that the build has compressed come so to whoever takes
+ * it. Without a build there are no pages, which is logged.
  */
 export async function servePages(app: FastifyInstance, options: PageRoutesOptions): Promise<void> {
   const folder = options.folder ?? compiledFile('web');
   const files = listFiles(folder);
   if (files.length === 0) options.logger.warn({ folder }, 'the pages are not built: npm run build makes them');
-  else await app.register(fastifyStatic, { root: folder, serve: false, maxAge: 0 });
+  else await app.register(fastifyStatic, { root: folder, serve: false, maxAge: 0, preCompressed: true });
 
   for (const [path, file] of Object.entries(PAGES)) {
     if (!files.includes(file)) continue;
     app.get(path, (request, reply) => {
       harden(reply).header('Content-Security-Policy', policyOf(path, request, options.settings()));
-      return reply.sendFile(file);
+      return sendPage(request, reply, file);
     });
   }
   for (const file of files) {
     if (!SERVED.has(extname(file))) continue;
-    app.get(`/${file}`, (_request, reply) => harden(reply).sendFile(file));
+    app.get(`/${file}`, (request, reply) => sendPage(request, harden(reply), file));
   }
   app.get('/page-settings.json', (_request, reply) => {
     const { publicUrl, port, maxText, heartbeat } = options.settings();
@@ -78,6 +79,14 @@ function listFiles(folder: string): string[] {
     throw error;
   }
   return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
+}
+
+/** Sends a file, or what the build has compressed of it where the reader takes that. */
+function sendPage(request: FastifyRequest, reply: FastifyReply, file: string): FastifyReply {
+  const accepted = request.headers['accept-encoding'];
+  // The plugin takes `*` for gzip, even where `gzip;q=0` stands beside it.
+  if (accepted !== undefined) request.headers['accept-encoding'] = accepted.replaceAll('*', 'any');
+  return reply.sendFile(file);
 }
 
 function harden(reply: FastifyReply): FastifyReply {
