@@ -46,6 +46,11 @@ export const REFUSALS = {
   NOT_FOUND: { status: 404, message: 'nothing is served here' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'the body must be sent as application/json' },
   BAD_REQUEST: { status: 400, message: 'the request could not be read' },
+  HOST_UNKNOWN: {
+    status: 421,
+    message:
+      'not a name of this server, which serves its own machine only: use localhost, or name it in --cors-origins',
+  },
   UPGRADE_REQUIRED: { status: 426, message: 'a room is a WebSocket (version 13): connect with a WebSocket client' },
   ROOM_BUSY: { status: 429, message: 'the room has as many comments waiting as it may' },
   BUSY: { status: 503, message: 'the server has as much waiting as it may' },

@@ -16,6 +16,7 @@ import { serveCommentIntake } from './http-comments.ts';
 import { serveDashboard } from './http-dashboard.ts';
 import { serveDplayer } from './http-dplayer.ts';
 import { serveHistory } from './http-history.ts';
+import { guardHost, type HostOptions } from './http-host.ts';
 import { type PageSettings, servePages } from './http-pages.ts';
 import { serveRecall } from './http-recall.ts';
 import { sendRefusal } from './http-refusal.ts';
@@ -29,14 +30,13 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer names are refused by the room's own rule; this only keeps them from looking like another path. */
 const LONGEST_NAME = 8_192;
 
-export interface HttpApiOptions {
+export interface HttpApiOptions extends HostOptions {
   readonly rooms: Rooms;
   readonly store: Store;
   readonly tally: Tally;
   readonly logger: Logger;
   readonly maxBody: number;
   readonly maxText: number;
-  readonly corsOrigins: readonly string[];
   /** False until the store is open: the API has its port before, and answers NOT_READY then. Always true where left out. */
   readonly isOpen?: () => boolean;
   /** Why the server takes no viewers now, null when it does. */
@@ -71,6 +71,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
       else socket.destroy();
     },
   });
+  guardHost(app, options);
   readJsonBodies(app);
   if (corsOrigins.length > 0) {
     const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
