@@ -33,6 +33,7 @@ export const REFUSALS = {
   ORDER_INVALID: { status: 400, message: 'order must be asc or desc, and asc for subtitles and XML' },
   FORMAT_INVALID: { status: 400, message: 'format must be json, ndjson, xml or ass' },
   ORIGIN_INVALID: { status: 400, message: 'origin must be a time in Unix ms' },
+  TIME_INVALID: { status: 400, message: 'time must be a number of seconds from 0 to 9999999999' },
   ID_INVALID: { status: 400, message: 'the id of a comment looks like 42.7' },
   WAIT_INVALID: { status: 400, message: 'wait can only be "stored"' },
   UNKNOWN_SUBPROTOCOL: {

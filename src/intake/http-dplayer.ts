@@ -61,7 +61,6 @@ function describeFields(maxText: number): ReadonlyMap<string, string> {
     MODE_INVALID: 'type must be 0 (scroll), 1 (top) or 2 (bottom)',
     COLOR_INVALID: 'color must be a whole number from 0 to 16777215 or like #ff00ff',
     NAME_INVALID: 'author must be text without control characters',
-    EXTRA_INVALID: `time must be a number of seconds from 0 to ${MOST_TIME}`,
   };
   return new Map(Object.entries(messages));
 }
@@ -89,7 +88,7 @@ function readPost(body: Body | undefined): { room: string; comment: unknown } | 
   // A page may well give its danmaku a number as its id, which reads as text in the GET.
   const room = typeof id === 'number' ? String(id) : id;
   if (typeof room !== 'string' || !isRoomName(room)) return 'ROOM_NAME_INVALID';
-  if (typeof time !== 'number' || !(time >= 0 && time <= MOST_TIME)) return 'EXTRA_INVALID';
+  if (typeof time !== 'number' || !(time >= 0 && time <= MOST_TIME)) return 'TIME_INVALID';
   return {
     room,
     comment: {
