@@ -69,13 +69,16 @@ describe('DELETE /rooms/:room/comments/:id', () => {
     expectProblem(await remove(path), code);
   });
 
-  it.each<[string, RefusalCode]>([
-    ['STORE_FULL', 'STORE_FULL'],
-    ['BATCH_CORRUPT', 'STORE_FAILED'],
-  ])('answers a store’s %s with %s, and tells nobody', async (fault, code) => {
-    const { remove, store, clock, sink, tally } = await createRoom();
-    store.recall = () => Promise.reject(new VolleyError(fault as 'STORE_FULL', 'no'));
+  it.each<[string, Error, RefusalCode]>([
+    ['STORE_FULL', new VolleyError('STORE_FULL', 'no space'), 'STORE_FULL'],
+    ['STORE_FAILED', new VolleyError('STORE_FAILED', 'no disk'), 'STORE_FAILED'],
+    ['BATCH_CORRUPT', new VolleyError('BATCH_CORRUPT', 'no batch'), 'INTERNAL'],
+    ['error of another kind', new TypeError('no idea'), 'INTERNAL'],
+  ])('answers a store’s %s, logs it, and tells no viewer', async (_name, fault, code) => {
+    const { remove, store, clock, sink, tally, logged } = await createRoom();
+    store.recall = () => Promise.reject(fault);
     expectProblem(await remove('/rooms/lobby/comments/1.0'), code);
+    expect(logged.map((line) => JSON.parse(line).err.message)).toEqual([fault.message]);
     await clock.advance(2_000);
     expect(sink.pushes).toHaveLength(2);
     expect(tally.refused.get(code)).toBe(1);

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { refusalOf } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
 import { parseCommentId } from '../comment-id.ts';
 import type { Tally } from '../metrics/tally.ts';
@@ -20,14 +19,7 @@ export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, ta
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     const at = parseCommentId(id);
     if (at === null) return sendRefusal(reply, { code: 'ID_INVALID' });
-    let found: boolean;
-    try {
-      found = await store.recall(room, at.seq, at.place);
-    } catch (error) {
-      const code = refusalOf(error);
-      tally.refuse(code);
-      return sendRefusal(reply, { code });
-    }
+    const found = await store.recall(room, at.seq, at.place);
     if (!found) return sendRefusal(reply, { code: 'COMMENT_NOT_FOUND' });
     tally.commentsRecalled += 1;
     rooms.recalled(room, id);
