@@ -214,7 +214,7 @@ function createStore(settings: Settings, clock: Clock, logger: Logger): Store {
       retainAge: settings.retainAge * 1_000,
       retainBytes,
       clock,
-      onFault: (error) => logger.error({ err: error }, 'a fault of the store in the background'),
+      onFault: (error) => logger.error({ err: error }, 'a fault of the store'),
     });
   }
   return new MemoryStore({

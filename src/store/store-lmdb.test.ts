@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { LmdbSpace } from './lmdb-space.ts';
 import { batchOf, commentsOf, describeStore, seqsOf } from './store-contract.fixture.ts';
 import { startLmdbStore } from './store-lmdb.fixture.ts';
 
@@ -97,6 +98,22 @@ describe('the LMDB store', () => {
     expect(await store.append('a', batchOf(1))).toBe(1);
     expect(faults).toEqual([fault]);
     expect(store.lastSeq('a')).toBe(1);
+  });
+
+  it('reports the first of the appends that fail one after the other, and the first that fails once more', async () => {
+    const { store, faults } = await startLmdbStore();
+    const reserve = vi.spyOn(LmdbSpace.prototype, 'reserve');
+    onTestFinished(() => reserve.mockRestore());
+    const full = Object.assign(new Error('no space'), { code: 'ENOSPC' });
+    const refused = { code: 'STORE_FULL', cause: full };
+    for (let times = 1; times <= 2; times += 1) {
+      reserve.mockRejectedValue(full);
+      for (let i = 0; i < 3; i += 1) await expect(store.append('a', batchOf(1))).rejects.toMatchObject(refused);
+      expect(faults).toMatchObject(new Array(times).fill(refused));
+      reserve.mockResolvedValue();
+      expect(await store.append('a', batchOf(1))).toBe(times);
+    }
+    expect(faults).toHaveLength(2);
   });
 
   it('looks over 20,000 batches without comments at most, and goes on from there when asked again', async () => {

@@ -29,7 +29,10 @@ export interface LmdbStoreOptions {
   /** Most bytes of pages in use, 0 for no bound. */
   readonly retainBytes: number;
   readonly clock: Clock;
-  /** A step in the background failed: what is too old was not dropped, or what is committed was not flushed. */
+  /**
+   * A step in the background failed: what is too old was not dropped, or what is committed was not flushed. Or appends
+   * fail: told of the first transaction of them, and again of the first after one that succeeded.
+   */
   readonly onFault: (error: unknown) => void;
 }
 
@@ -67,6 +70,8 @@ export class LmdbStore implements Store {
   #waiting: Waiting[] = [];
   /** A transaction for what waits is asked for. */
   #asked = false;
+  /** The last transaction of appends failed. */
+  #isFailing = false;
   /** The last counter in `order`. */
   #counter = 0;
   #stats: StoreStats = { bytes: 0, pruned: 0 };
@@ -222,6 +227,7 @@ export class LmdbStore implements Store {
       return this.#writes(tables, stored, held);
     };
     const answer = (): void => {
+      this.#isFailing = false;
       for (const { room, seq } of stored) settle(held.get(room) as LastSeq, seq);
       for (const [room, last] of held) lasts.remember(room, last);
       this.#deliver(stored);
@@ -230,6 +236,8 @@ export class LmdbStore implements Store {
     const refuse = (error: unknown): void => {
       // The numbers are free again: the next transaction begins after this.
       for (const last of held.values()) last.given = last.seq;
+      if (!this.#isFailing) this.#options.onFault(error);
+      this.#isFailing = true;
       for (const { reject } of group ?? take()) reject(asRefusal(error));
     };
     writer.writeThen(prepare, (done) => done.then(answer, refuse));
