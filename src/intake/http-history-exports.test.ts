@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { VolleyError } from '../codes.ts';
 import type { Comment } from '../comment.ts';
@@ -35,6 +37,22 @@ async function createRoom(...sizes: number[]): Promise<HttpRig<FailingStore>> {
 const FORMATS = ['ndjson', 'xml', 'ass'] as const;
 
 describe('an export', () => {
+  it.each([
+    ['..', '_.ndjson'],
+    ['...hidden', '_hidden.ndjson'],
+    ['C:a::b..', 'C_a__b...ndjson'],
+    ['-x_Y.1', '-x_Y.1.ndjson'],
+  ])('of the room %s is named %s, which is a plain file everywhere', async (room, file) => {
+    const { app, store } = await createRoom();
+    fillRoom(store, room, 2);
+    const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
+    // Not as a URL, which has no part `..`.
+    const sent = request({ port, path: `/rooms/${room}/comments?format=ndjson` }).end();
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    expect([answer.statusCode, answer.headers['content-disposition']]).toEqual([200, `attachment; filename="${file}"`]);
+    expect((await text(answer)).match(/"id":"1\.[01]"/g)).toHaveLength(2);
+  });
+
   it.each([
     ['ndjson', 'application/x-ndjson; charset=utf-8', /^\{"id":"1\.0",.*\}\n\{"id":"1\.1",.*\}\n$/],
     [

@@ -41,10 +41,17 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers }: Hi
     const source = { store, turns, room, isGone: () => isGone(reply) };
     if (query.format === 'json') return readPage(source, query, request.query);
     const format = createFormat(query.format, room, query.origin);
-    // A room's name has no character that would need quoting.
-    const headers = { 'Content-Disposition': `attachment; filename="${room}.${format.extension}"` };
+    const headers = { 'Content-Disposition': `attachment; filename="${nameFile(room)}.${format.extension}"` };
     return answers.send(reply, format.contentType, renderExport(format, walkHistory(source, query.range)), headers);
   });
+}
+
+/**
+ * A name for a file, which needs no quoting, as no room's does: not hidden, as one that begins with a dot is, and
+ * without the colon, behind which Windows looks for a stream of the file that is named before it.
+ */
+function nameFile(room: string): string {
+  return room.replace(/^\.+|:/g, '_');
 }
 
 function createFormat(name: Exclude<HistoryFormat, 'json'>, room: string, origin: number | null): ExportFormat {

@@ -93,7 +93,23 @@ export function describeStore(name: string, create: () => Promise<StartedStore>)
 
     it('does not mix rooms whose names begin with each other', async () => {
       const { store } = await create();
-      const names = ['a', 'a.b', 'ab', 'a:b', 'a-b', '-', '0', 'A', 'z'.repeat(63), 'z'.repeat(64), '~'.repeat(64)];
+      const names = [
+        'a',
+        'a.b',
+        'ab',
+        'a:b',
+        'a-b',
+        '-',
+        '.',
+        '..',
+        '..a',
+        ':',
+        '0',
+        'A',
+        'z'.repeat(63),
+        'z'.repeat(64),
+        '~'.repeat(64),
+      ];
       for (const [i, name] of names.entries()) {
         for (let k = 0; k <= i; k += 1) await store.append(name, batchOf(i + 1, 50));
       }
