@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LmdbSpace } from './lmdb-space.ts';
 import { batchOf, commentsOf, describeStore, seqsOf } from './store-contract.fixture.ts';
@@ -84,6 +86,40 @@ describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) =
 });
 
 describe('the LMDB store', () => {
+  it('stores what is too much for one transaction in several, and answers all in their order', async () => {
+    const { store, tails } = await startLmdbStore();
+    const answered: string[] = [];
+    const rooms = Array.from({ length: 2_500 }, (_, i) => `room-${i % 2_000}`);
+    const seqs = await Promise.all(
+      rooms.map(async (room) => {
+        const seq = await store.append(room, batchOf(1));
+        answered.push(room);
+        return seq;
+      }),
+    );
+    expect(seqs).toEqual(rooms.map((_, i) => (i < 2_000 ? 1 : 2)));
+    expect(tails.map(({ length }) => length)).toEqual([1_024, 1_024, 452]);
+    expect([tails.flat().map(({ room }) => room), answered]).toEqual([rooms, rooms]);
+    expect(tails.flat().map(({ prev }) => prev)).toEqual(seqs.map((seq) => seq - 1));
+    const large = Array.from({ length: 5 }, () => store.append('a', batchOf(1, 17 * 1_048_576)));
+    expect(await Promise.all(large)).toEqual([1, 2, 3, 4, 5]);
+    expect(tails.slice(3).map(({ length }) => length)).toEqual([2, 2, 1]);
+  });
+
+  it('finishes everything that was appended before it was closed, however much', async () => {
+    const { store, tails } = await startLmdbStore();
+    const appended = Array.from({ length: 2_500 }, () => store.append('a', batchOf(1)));
+    await store.close();
+    expect(await Promise.all(appended)).toEqual(Array.from({ length: 2_500 }, (_, i) => i + 1));
+    expect(tails).toHaveLength(3);
+  });
+
+  it('takes little more space on disk for many rooms at once than for a few', async () => {
+    const { store, dir } = await startLmdbStore();
+    await Promise.all(Array.from({ length: 10_000 }, (_, i) => store.append(`room-${i}`, batchOf(1))));
+    expect(statSync(join(dir, 'data.mdb')).size).toBeLessThan(48 * 1_048_576);
+  });
+
   it('is named after its directory as given', async () => {
     const { store, dir } = await startLmdbStore();
     expect(store.name).toBe(`lmdb:${dir}`);

@@ -3,15 +3,15 @@ import type { Clock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
 import type { EncodedBatch } from '../frames/batch.ts';
 import type { Durability } from '../settings/settings.ts';
+import { LmdbAppends } from './lmdb-appends.ts';
 import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.ts';
 import { damagedFault, openFault } from './lmdb-faults.ts';
-import { encodeBatchKey, encodeOrderKey, encodePlace, encodeRoom } from './lmdb-keys.ts';
-import { type LastSeq, LastSeqs } from './lmdb-last-seqs.ts';
+import { LastSeqs } from './lmdb-last-seqs.ts';
 import { LmdbPruner } from './lmdb-pruner.ts';
 import { LmdbRecalls } from './lmdb-recalls.ts';
 import { LmdbSpace } from './lmdb-space.ts';
 import { LmdbTables } from './lmdb-tables.ts';
-import { LmdbWriter, type Writes } from './lmdb-writer.ts';
+import { LmdbWriter } from './lmdb-writer.ts';
 import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 /** Batches without comments that one look for a seq walks over. */
@@ -36,13 +36,6 @@ export interface LmdbStoreOptions {
   readonly onFault: (error: unknown) => void;
 }
 
-interface Waiting {
-  readonly room: string;
-  readonly batch: EncodedBatch;
-  readonly resolve: (seq: number) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** What there is between `start` and `close`. */
 interface Opened {
   readonly environment: LmdbEnvironment;
@@ -50,6 +43,7 @@ interface Opened {
   readonly space: LmdbSpace;
   readonly lasts: LastSeqs;
   readonly writer: LmdbWriter;
+  readonly appends: LmdbAppends;
   readonly recalls: LmdbRecalls;
   readonly pruner: LmdbPruner;
 }
@@ -57,23 +51,14 @@ interface Opened {
 /**
  * The log in an LMDB database on disk.
  *
- * Appends wait for the transaction before theirs, and then share the next: at most one is on its way. Its batches are
- * in the tail in one call, before they are answered. Seq has no holes, except those that failed appends may leave.
- * Recalls and what the pruner drops have transactions of their own: an append waits for one of each at most.
+ * Seq has no holes, except those that failed appends may leave. Recalls and what the pruner drops have transactions of
+ * their own: an append waits for one of each at most.
  */
 export class LmdbStore implements Store {
   readonly name: string;
   readonly #options: LmdbStoreOptions;
   #opened: Opened | null = null;
   #closed: Promise<void> | null = null;
-  #listener: TailListener = () => undefined;
-  #waiting: Waiting[] = [];
-  /** A transaction for what waits is asked for. */
-  #asked = false;
-  /** The last transaction of appends failed. */
-  #isFailing = false;
-  /** The last counter in `order`. */
-  #counter = 0;
   #stats: StoreStats = { bytes: 0, pruned: 0 };
 
   constructor(options: LmdbStoreOptions) {
@@ -92,6 +77,7 @@ export class LmdbStore implements Store {
       const tables = new LmdbTables(root);
       const lasts = new LastSeqs(tables);
       const writer = new LmdbWriter({ root, dir, tables, space, durability, clock, onFault });
+      const appends = new LmdbAppends({ tables, lasts, writer, clock, listener, onFault });
       const recalls = new LmdbRecalls(tables, writer);
       const onEmptied = (room: string): number => {
         const last = lasts.of(room);
@@ -99,9 +85,7 @@ export class LmdbStore implements Store {
         return last.given;
       };
       const pruner = new LmdbPruner({ ...this.#options, tables, writer, onEmptied });
-      this.#counter = tables.lastCounter(clock.unix());
-      this.#opened = { environment, tables, space, lasts, writer, recalls, pruner };
-      this.#listener = listener;
+      this.#opened = { environment, tables, space, lasts, writer, appends, recalls, pruner };
       pruner.start();
     } catch (error) {
       await space?.close();
@@ -113,13 +97,7 @@ export class LmdbStore implements Store {
   append(room: string, batch: EncodedBatch): Promise<number> {
     const opened = this.#opened;
     if (opened === null || this.#closed !== null) return Promise.reject(this.#closedFault());
-    if (!this.#asked) {
-      this.#asked = true;
-      queueMicrotask(() => this.#commit(opened));
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ room, batch, resolve, reject });
-    });
+    return opened.appends.append(room, batch);
   }
 
   lastSeq(room: string): number {
@@ -210,63 +188,6 @@ export class LmdbStore implements Store {
     else closed.catch(this.#options.onFault);
   }
 
-  /** Asks for a transaction of everything that waits when it begins. */
-  #commit({ tables, lasts, writer }: Opened): void {
-    let group: Waiting[] | null = null;
-    let stored: StoredBatch[] = [];
-    const held = new Map<string, LastSeq>();
-    const take = (): Waiting[] => {
-      this.#asked = false;
-      return this.#waiting.splice(0);
-    };
-    const prepare = (): Writes => {
-      group = take();
-      for (const { room } of group) if (!held.has(room)) held.set(room, lasts.of(room));
-      lasts.hold(held);
-      stored = group.map(({ room, batch }) => number(room, batch, held.get(room) as LastSeq));
-      return this.#writes(tables, stored, held);
-    };
-    const answer = (): void => {
-      this.#isFailing = false;
-      for (const { room, seq } of stored) settle(held.get(room) as LastSeq, seq);
-      for (const [room, last] of held) lasts.remember(room, last);
-      this.#deliver(stored);
-      for (const [i, { resolve }] of (group ?? []).entries()) resolve((stored[i] as StoredBatch).seq);
-    };
-    const refuse = (error: unknown): void => {
-      // The numbers are free again: the next transaction begins after this.
-      for (const last of held.values()) last.given = last.seq;
-      if (!this.#isFailing) this.#options.onFault(error);
-      this.#isFailing = true;
-      for (const { reject } of group ?? take()) reject(asRefusal(error));
-    };
-    writer.writeThen(prepare, (done) => done.then(answer, refuse));
-  }
-
-  #writes(tables: LmdbTables, stored: readonly StoredBatch[], held: ReadonlyMap<string, LastSeq>): Writes {
-    const at = Math.max(0, this.#options.clock.unix());
-    let bytes = 0;
-    for (const batch of stored) bytes += batch.bytes.length;
-    const put = (): void => {
-      for (const batch of stored) {
-        this.#counter += 1;
-        tables.batches.put(encodeBatchKey(batch.room, { ...batch, at }), batch.bytes);
-        tables.order.put(encodeOrderKey(at, this.#counter), encodePlace(batch.room, batch.seq));
-      }
-      for (const [room, { listed }] of held) if (listed) tables.rooms.remove(encodeRoom(room));
-    };
-    return { put, bytes, batches: stored.length };
-  }
-
-  #deliver(stored: readonly StoredBatch[]): void {
-    try {
-      this.#listener(stored);
-    } catch (error) {
-      // They are stored, so they are answered.
-      this.#options.onFault(error);
-    }
-  }
-
   #open(): Opened {
     if (this.#opened === null) throw this.#closedFault();
     return this.#opened;
@@ -275,22 +196,6 @@ export class LmdbStore implements Store {
   #closedFault(): VolleyError {
     return new VolleyError('STORE_FAILED', `${this.name} is not open`);
   }
-}
-
-function number(room: string, { bytes, count }: EncodedBatch, last: LastSeq): StoredBatch {
-  const prev = last.given;
-  last.given += 1;
-  return { room, seq: last.given, prev, bytes, count };
-}
-
-function settle(last: LastSeq, seq: number): void {
-  last.seq = seq;
-  last.listed = false;
-}
-
-function asRefusal(error: unknown): VolleyError {
-  if (error instanceof VolleyError) return error;
-  return new VolleyError('STORE_FAILED', 'the store could not be read or written', { cause: error });
 }
 
 function startFault(dir: string, cause: unknown): VolleyError {

@@ -40,7 +40,7 @@ export interface Store {
 
   /**
    * Appends a batch and answers with its seq once it is as safe as this store makes it. Appends made in one turn of
-   * the loop share one transaction.
+   * the loop share one transaction, unless there are more of them than a store takes into one: then they make several.
    * @throws VolleyError with a refusal code (`STORE_FULL`, `STORE_FAILED`); then nothing was stored
    */
   append(room: string, batch: EncodedBatch): Promise<number>;
