@@ -131,7 +131,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   };
   const ports = await takePorts(settings, api).catch(giveUp);
   viewerPort = ports.viewers;
-  await store.start((batches) => rooms.tail(batches)).catch(giveUp);
+  rooms.recalls.restore(await store.start((batches) => rooms.tail(batches)).catch(giveUp), clock);
   opened = true;
   const stall = new StallWatch({
     clock,

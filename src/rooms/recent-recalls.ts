@@ -1,7 +1,6 @@
+import type { Clock } from '../clock.ts';
 import { recallMessage } from '../frames/recall-message.ts';
-
-/** How long a recall is remembered, in ms: viewers that were away for less hear of it. */
-const REMEMBERED_MS = 300_000;
+import { RECALLS_REMEMBERED_MS, type RecalledComment } from '../store/store.ts';
 
 /** Most ids remembered a room, the newest: one message of at most 50 KB. */
 const MOST_OF_ROOM = 2_000;
@@ -23,7 +22,10 @@ interface RoomRecalls {
   until: number;
 }
 
-/** The comments that were recalled in the last minutes, by room, whether somebody watches the room or not. */
+/**
+ * The comments that were recalled in the last five minutes, by room, whether somebody watches the room or not: viewers
+ * that were away for less hear of them.
+ */
 export class RecentRecalls {
   /** The room that recalled nothing for longest is the first. */
   readonly #rooms = new Map<string, RoomRecalls>();
@@ -39,10 +41,15 @@ export class RecentRecalls {
     this.#count += 1;
     if (recalls.ids.length > 2 * MOST_OF_ROOM) this.#count -= recalls.ids.splice(0, MOST_OF_ROOM).length;
     for (const [oldest, { ids }] of this.#rooms) {
-      if (now - (ids.at(-1)?.at ?? 0) < REMEMBERED_MS && this.#count <= MOST) break;
+      if (now - (ids.at(-1)?.at ?? 0) < RECALLS_REMEMBERED_MS && this.#count <= MOST) break;
       this.#count -= ids.length;
       this.#rooms.delete(oldest);
     }
+  }
+
+  /** Remembers what a store gave at its start, oldest first. */
+  restore(recalled: readonly RecalledComment[], clock: Clock): void {
+    for (const { room, id, at } of recalled) this.add(room, id, clock.now() - Math.max(0, clock.unix() - at));
   }
 
   /**
@@ -53,9 +60,9 @@ export class RecentRecalls {
     const recalls = this.#rooms.get(room);
     if (recalls === undefined) return null;
     if (recalls.message === undefined || now >= recalls.until) {
-      const told = recalls.ids.slice(-MOST_OF_ROOM).filter(({ at }) => now - at < REMEMBERED_MS);
+      const told = recalls.ids.slice(-MOST_OF_ROOM).filter(({ at }) => now - at < RECALLS_REMEMBERED_MS);
       recalls.message = told.length === 0 ? null : recallMessage(told.map(({ id }) => id));
-      recalls.until = (told[0]?.at ?? Number.POSITIVE_INFINITY) + REMEMBERED_MS;
+      recalls.until = (told[0]?.at ?? Number.POSITIVE_INFINITY) + RECALLS_REMEMBERED_MS;
     }
     return recalls.message;
   }

@@ -4,10 +4,12 @@ import {
   decodeBatchKey,
   decodeOrderKey,
   decodePlace,
+  decodeRecall,
   decodeSeq,
   encodeBatchKey,
   encodeOrderKey,
   encodePlace,
+  encodeRecall,
   encodeSeq,
   MOST_U48,
 } from './lmdb-keys.ts';
@@ -24,6 +26,18 @@ describe('keys', () => {
         expect(decodePlace(encodePlace(name, key.seq))).toEqual({ room: name, seq: key.seq });
         expect(decodeOrderKey(encodeOrderKey(at, counter))).toEqual({ at, counter });
         expect(decodeSeq(encodeSeq(at))).toBe(at);
+      }),
+    );
+  });
+
+  it('of recalls come back with their places, and sort by time', () => {
+    const places = fc.array(fc.nat(0xffff_ffff), { minLength: 1, maxLength: 1_000 });
+    const entry = fc.record({ at: u48, room, seq: u48, places });
+    fc.assert(
+      fc.property(entry, entry, (a, b) => {
+        const [first, second] = [encodeRecall(a), encodeRecall(b)];
+        expect(decodeRecall(first.key, first.value)).toEqual(a);
+        if (a.at !== b.at) expect(Buffer.compare(first.key, second.key)).toBe(Math.sign(a.at - b.at));
       }),
     );
   });

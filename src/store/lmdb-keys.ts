@@ -4,6 +4,7 @@
  *   batches   room, 0x00, seq u48, prev u48, count u32, at u48   value: the batch's bytes
  *   order     at u48, counter u48                                value: room, 0x00, seq u48 (how its batch's key begins)
  *   rooms     room                                               value: last seq u48
+ *   recalls   at u48, room, 0x00, seq u48, place u32             value: that place and those recalled with it, u32 each
  *
  * A room's name holds no 0x00, so a room never sorts between the batches of another whose name it begins.
  */
@@ -72,6 +73,35 @@ export function encodeOrderKey(at: number, counter: number): Buffer {
 export function decodeOrderKey(key: Uint8Array): { at: number; counter: number } {
   const bytes = viewOf(key);
   return { at: bytes.readUIntBE(0, U48), counter: bytes.readUIntBE(U48, U48) };
+}
+
+/** Comments of one batch that were recalled together. */
+export interface RecallEntry {
+  /** Unix ms. */
+  readonly at: number;
+  readonly room: string;
+  readonly seq: number;
+  /** At least one. */
+  readonly places: readonly number[];
+}
+
+/** A place is recalled once, so its first place makes an entry's key its own. */
+export function encodeRecall({ at, room, seq, places }: RecallEntry): { key: Buffer; value: Buffer } {
+  const value = Buffer.allocUnsafe(places.length * U32);
+  for (const [i, place] of places.entries()) value.writeUInt32BE(place, i * U32);
+  return { key: Buffer.concat([encodeTime(at), encodePlace(room, seq), value.subarray(0, U32)]), value };
+}
+
+export function decodeRecall(key: Uint8Array, value: Uint8Array): RecallEntry {
+  const bytes = viewOf(key);
+  const numbers = viewOf(value);
+  const places = Array.from({ length: numbers.length / U32 }, (_, i) => numbers.readUInt32BE(i * U32));
+  return { at: bytes.readUIntBE(0, U48), ...decodePlace(bytes.subarray(U48, -U32)), places };
+}
+
+/** How the keys in `recalls` of this time, Unix ms, begin. */
+export function encodeTime(at: number): Buffer {
+  return encodeSeq(clampU48(at));
 }
 
 /** A room's key in `rooms`. */

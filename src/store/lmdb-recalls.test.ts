@@ -6,6 +6,7 @@ import { VolleyError } from '../codes.ts';
 import { decodeBatch } from '../frames/batch.ts';
 import { openEnvironment } from './lmdb-environment.ts';
 import { encodeBatchKey } from './lmdb-keys.ts';
+import { LmdbRecallLog } from './lmdb-recall-log.ts';
 import { LmdbRecalls } from './lmdb-recalls.ts';
 import { LmdbSpace } from './lmdb-space.ts';
 import { LmdbTables } from './lmdb-tables.ts';
@@ -22,7 +23,8 @@ async function startRecalls(batches: readonly { bytes: Uint8Array; count: number
   const onFault = (error: unknown): void => {
     throw error;
   };
-  const writer = new LmdbWriter({ root, dir, tables, space, durability: 'sync', clock: new FakeClock(), onFault });
+  const clock = new FakeClock();
+  const writer = new LmdbWriter({ root, dir, tables, space, durability: 'sync', clock, onFault });
   for (const [i, { bytes, count }] of batches.entries()) {
     const key = encodeBatchKey('a', { seq: i + 1, prev: i, count, at: 1 });
     if (i < batches.length - 1) tables.batches.put(key, bytes);
@@ -36,11 +38,11 @@ async function startRecalls(batches: readonly { bytes: Uint8Array; count: number
   const lastTransaction = (): number => (root.getStats() as { lastTxnId: number }).lastTxnId;
   const before = lastTransaction();
   const transactions = (): number => lastTransaction() - before;
-  const recalls = new LmdbRecalls(tables, writer);
+  const recalls = new LmdbRecalls(tables, writer, new LmdbRecallLog(tables, clock));
   /** The first comment of each of the first `count` batches. */
   const recallFirsts = (count: number): Promise<boolean>[] =>
     Array.from({ length: count }, (_, i) => recalls.recall('a', i + 1, 0));
-  return { recalls, recallFirsts, tables, writer, space, transactions };
+  return { recalls, recallFirsts, tables, writer, space, clock, transactions };
 }
 
 /** So many batches of one comment. */
@@ -112,6 +114,29 @@ describe('recalls that are asked for at once', () => {
     expect(found).toEqual(new Array(1_280).fill(false));
     expect(turns).toBeGreaterThanOrEqual(9);
     expect(transactions()).toBe(0);
+  });
+});
+
+describe('what is remembered of recalls', () => {
+  it('goes after five minutes, as more is recalled', async () => {
+    const { recallFirsts, recalls, tables, clock, transactions } = await startRecalls(singles(130));
+    const kept = (): number => [...tables.recalls.getKeys()].length;
+    await Promise.all(recallFirsts(100));
+    expect(kept()).toBe(100);
+    clock.jump(300_001);
+    for (let i = 100; i < 130; i += 1) await recalls.recall('a', i + 1, 0);
+    expect([kept(), transactions()]).toEqual([70, 31]);
+    clock.jump(300_001);
+    expect(await recalls.recall('a', 130, 0)).toBe(false);
+    expect(kept()).toBe(70);
+  });
+
+  it('is nothing of a recall that failed', async () => {
+    const { recallFirsts, space, tables } = await startRecalls(singles(1));
+    limitSpace(space, 0);
+    await Promise.allSettled(recallFirsts(1));
+    vi.mocked(space.reserve).mockRestore();
+    expect([...tables.recalls.getKeys()]).toEqual([]);
   });
 });
 

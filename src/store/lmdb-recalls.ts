@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { VolleyError } from '../codes.ts';
 import { type BlankedBatch, blankComments } from '../frames/batch.ts';
 import { encodeBatchKey } from './lmdb-keys.ts';
+import type { LmdbRecallLog } from './lmdb-recall-log.ts';
 import type { FoundBatch, LmdbTables } from './lmdb-tables.ts';
 import type { LmdbWriter, Writes } from './lmdb-writer.ts';
 
@@ -41,15 +42,17 @@ interface Rewrite {
 export class LmdbRecalls {
   readonly #tables: LmdbTables;
   readonly #writer: LmdbWriter;
+  readonly #log: LmdbRecallLog;
   #waiting = new Map<string, Group>();
   /** A transaction for what waits is asked for. */
   #queued = false;
   /** Most batches of the next transaction: fewer after one for which there was no space. */
   #most = MOST_BATCHES;
 
-  constructor(tables: LmdbTables, writer: LmdbWriter) {
+  constructor(tables: LmdbTables, writer: LmdbWriter, log: LmdbRecallLog) {
     this.#tables = tables;
     this.#writer = writer;
+    this.#log = log;
   }
 
   /**
@@ -129,14 +132,18 @@ export class LmdbRecalls {
     const { batches } = this.#tables;
     let bytes = 0;
     for (const { blanked } of rewrites) bytes += blanked.bytes.length;
+    const remembered = this.#log.writes(
+      rewrites.map(({ group: { room, seq }, blanked }) => ({ room, seq, places: [...blanked.places] })),
+    );
     const put = (): void => {
       for (const { group, batch, blanked } of rewrites) {
         batches.remove(batch.key);
         const count = batch.count - blanked.places.size;
         batches.put(encodeBatchKey(group.room, { ...batch, count }), blanked.bytes);
       }
+      remembered.put();
     };
-    return { put, bytes, batches: rewrites.length };
+    return { put, bytes: bytes + remembered.bytes, batches: rewrites.length };
   }
 
   /** Lets them wait again, and fewer of them go into the next transaction: one batch may fit where many do not. */

@@ -46,18 +46,20 @@ export class LmdbTables {
   readonly batches: Table;
   readonly order: Table;
   readonly rooms: Table;
+  readonly recalls: Table;
 
   constructor(root: RootDatabase) {
     const open = (name: string): Table => root.openDB(name, { encoding: 'binary', keyEncoding: 'binary' });
     this.batches = open('batches');
     this.order = open('order');
     this.rooms = open('rooms');
+    this.recalls = open('recalls');
   }
 
   /** False for a database in which the tables must be made. */
   static exist(root: RootDatabase): boolean {
     // lmdb ends the names of tables with 0x00.
-    return root.doesExist(Buffer.from('rooms\0'));
+    return root.doesExist(Buffer.from('recalls\0'));
   }
 
   /** Where the last page of `root` ends, and the bytes behind it that making the tables may take. */
@@ -128,7 +130,7 @@ export class LmdbTables {
   /** Bytes of the pages that hold something, and batches in them. */
   size(): { bytes: number; batches: number } {
     let bytes = 0;
-    for (const table of [this.batches, this.order, this.rooms]) {
+    for (const table of [this.batches, this.order, this.rooms, this.recalls]) {
       const stats = table.getStats() as TableStats;
       bytes += (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize;
     }

@@ -1,6 +1,6 @@
 import { VolleyError } from '../codes.ts';
 import { blankComment, type EncodedBatch } from '../frames/batch.ts';
-import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import type { BatchOutline, RecalledComment, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 interface Waiting {
   readonly room: string;
@@ -28,8 +28,9 @@ export class FakeStore implements Store {
   #listener: TailListener = () => undefined;
   #heldReads: (() => void)[] = [];
 
-  async start(listener: TailListener): Promise<void> {
+  async start(listener: TailListener): Promise<readonly RecalledComment[]> {
     this.#listener = listener;
+    return [];
   }
 
   append(room: string, batch: EncodedBatch): Promise<number> {

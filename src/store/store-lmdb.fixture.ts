@@ -14,6 +14,8 @@ export interface StartedLmdbStore extends StartedStore {
   readonly dir: string;
   /** What went wrong in the background. */
   readonly faults: unknown[];
+  /** What it knew to be recalled when it was started: `room seq.place`. */
+  readonly recalled: readonly string[];
   /** Closes the store and starts another on its directory. */
   reopen(changed?: Partial<LmdbStoreOptions>): Promise<StartedLmdbStore>;
 }
@@ -34,11 +36,11 @@ export async function startLmdbStore(given: Partial<LmdbStoreOptions> = {}): Pro
   const options = { durability: 'relaxed', retainAge: 0, retainBytes: 0, onFault, ...given, dir, clock } as const;
   const store = new LmdbStore(options);
   const tails: (readonly StoredBatch[])[] = [];
-  await store.start((batches) => tails.push(batches));
+  const recalled = (await store.start((batches) => tails.push(batches))).map(({ room, id }) => `${room} ${id}`);
   onTestFinished(() => store.close());
   const reopen = async (changed: Partial<LmdbStoreOptions> = {}): Promise<StartedLmdbStore> => {
     await store.close();
     return startLmdbStore({ ...options, ...changed });
   };
-  return { store, clock, dir, faults, tails, reopen };
+  return { store, clock, dir, faults, recalled, tails, reopen };
 }

@@ -27,6 +27,26 @@ describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) =
     expect(tails).toMatchObject([[{ seq: 6, prev: 5 }]]);
   });
 
+  it('gives what was recalled in the last five minutes when it is opened again', async () => {
+    const first = await startLmdbStore({ durability });
+    await first.store.append('b', commentsOf('one', 'two', 'three'));
+    await first.store.append('a', commentsOf('one', 'two'));
+    await first.store.recall('b', 1, 2);
+    first.clock.jump(200_000);
+    await Promise.all([first.store.recall('a', 1, 1), first.store.recall('b', 1, 0), first.store.recall('a', 1, 0)]);
+    expect(await first.store.recall('a', 1, 0)).toBe(false);
+    const second = await first.reopen();
+    expect([first.recalled, second.recalled]).toEqual([[], ['b 1.2', 'a 1.1', 'a 1.0', 'b 1.0']]);
+    second.clock.jump(100_000);
+    const third = await second.reopen();
+    expect(third.recalled).toEqual(['b 1.2', 'a 1.1', 'a 1.0', 'b 1.0']);
+    third.clock.jump(1);
+    const fourth = await third.reopen();
+    expect(fourth.recalled).toEqual(['a 1.1', 'a 1.0', 'b 1.0']);
+    fourth.clock.jump(200_000);
+    expect((await fourth.reopen()).recalled).toEqual([]);
+  });
+
   it('is opened by the other durability too', async () => {
     const first = await startLmdbStore({ durability });
     await first.store.append('a', batchOf(1));

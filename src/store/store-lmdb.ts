@@ -8,11 +8,12 @@ import { type LmdbEnvironment, openEnvironment } from './lmdb-environment.ts';
 import { damagedFault, openFault } from './lmdb-faults.ts';
 import { LastSeqs } from './lmdb-last-seqs.ts';
 import { LmdbPruner } from './lmdb-pruner.ts';
+import { LmdbRecallLog } from './lmdb-recall-log.ts';
 import { LmdbRecalls } from './lmdb-recalls.ts';
 import { LmdbSpace } from './lmdb-space.ts';
 import { LmdbTables } from './lmdb-tables.ts';
 import { LmdbWriter } from './lmdb-writer.ts';
-import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import type { BatchOutline, RecalledComment, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 /** Batches without comments that one look for a seq walks over. */
 const MOST_EMPTY = 20_000;
@@ -66,7 +67,7 @@ export class LmdbStore implements Store {
     this.name = `lmdb:${options.dir}`;
   }
 
-  async start(listener: TailListener): Promise<void> {
+  async start(listener: TailListener): Promise<readonly RecalledComment[]> {
     const { dir, durability, clock, onFault } = this.#options;
     const environment = await openEnvironment(dir, durability);
     let space: LmdbSpace | undefined;
@@ -78,7 +79,9 @@ export class LmdbStore implements Store {
       const lasts = new LastSeqs(tables);
       const writer = new LmdbWriter({ root, dir, tables, space, durability, clock, onFault });
       const appends = new LmdbAppends({ tables, lasts, writer, clock, listener, onFault });
-      const recalls = new LmdbRecalls(tables, writer);
+      const log = new LmdbRecallLog(tables, clock);
+      const recalls = new LmdbRecalls(tables, writer, log);
+      const recent = log.recent();
       const onEmptied = (room: string): number => {
         const last = lasts.of(room);
         last.listed = true;
@@ -87,6 +90,7 @@ export class LmdbStore implements Store {
       const pruner = new LmdbPruner({ ...this.#options, tables, writer, onEmptied });
       this.#opened = { environment, tables, space, lasts, writer, appends, recalls, pruner };
       pruner.start();
+      return recent;
     } catch (error) {
       await space?.close();
       await environment.close();

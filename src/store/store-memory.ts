@@ -1,5 +1,5 @@
 import { blankComment, type EncodedBatch } from '../frames/batch.ts';
-import type { BatchOutline, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import type { BatchOutline, RecalledComment, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
 
 export interface MemoryStoreOptions {
   /** Most comments kept a room. */
@@ -71,8 +71,9 @@ export class MemoryStore implements Store {
     this.#options = options;
   }
 
-  async start(listener: TailListener): Promise<void> {
+  async start(listener: TailListener): Promise<readonly RecalledComment[]> {
     this.#listener = listener;
+    return [];
   }
 
   append(room: string, batch: EncodedBatch): Promise<number> {

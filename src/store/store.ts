@@ -18,6 +18,17 @@ export interface StoreStats {
   readonly pruned: number;
 }
 
+/** How long a store that outlives its process remembers what was recalled, in ms. */
+export const RECALLS_REMEMBERED_MS = 300_000;
+
+/** A comment that was recalled not long ago. */
+export interface RecalledComment {
+  readonly room: string;
+  readonly id: string;
+  /** When it was recalled, Unix ms. */
+  readonly at: number;
+}
+
 /** Takes the tail: batches of any rooms, in order within each room, every stored batch exactly once. */
 export type TailListener = (batches: readonly StoredBatch[]) => void;
 
@@ -33,10 +44,11 @@ export interface Store {
   readonly name: string;
 
   /**
-   * Opens the log and starts the tail after what is there already. Called once, before anything else.
+   * Opens the log and starts the tail after what is there already. Called once, before anything else. Resolves with
+   * what was recalled in the five minutes before, oldest first, as far as this store knows.
    * @throws VolleyError with a fault code (`STORE_…`) when the log cannot be opened; then nothing is left open
    */
-  start(listener: TailListener): Promise<void>;
+  start(listener: TailListener): Promise<readonly RecalledComment[]>;
 
   /**
    * Appends a batch and answers with its seq once it is as safe as this store makes it. Appends made in one turn of

@@ -1,0 +1,46 @@
+import type { Clock } from '../clock.ts';
+import { decodeRecall, encodeRecall, encodeTime, type RecallEntry } from './lmdb-keys.ts';
+import type { LmdbTables } from './lmdb-tables.ts';
+import { RECALLS_REMEMBERED_MS, type RecalledComment } from './store.ts';
+
+/** Entries that are dropped for one that is written, so that the table shrinks, and a transaction stays small. */
+const DROPPED = 2;
+
+/**
+ * What was recalled in the last five minutes, in a table of its own: whoever comes back after the server was started
+ * anew may still show it. What is older is dropped when more is recalled; until then it lies there and is not read.
+ */
+export class LmdbRecallLog {
+  readonly #tables: LmdbTables;
+  readonly #clock: Clock;
+
+  constructor(tables: LmdbTables, clock: Clock) {
+    this.#tables = tables;
+    this.#clock = clock;
+  }
+
+  /** For the transaction that recalls these: what to put, and its bytes. It fits into the pages taken for the batches. */
+  writes(recalled: readonly Omit<RecallEntry, 'at'>[]): { put: () => void; bytes: number } {
+    const { recalls } = this.#tables;
+    const at = Math.max(0, this.#clock.unix());
+    const entries = recalled.map((one) => encodeRecall({ ...one, at }));
+    const end = encodeTime(at - RECALLS_REMEMBERED_MS);
+    const old = [...recalls.getKeys({ end, limit: DROPPED * entries.length })];
+    const put = (): void => {
+      for (const key of old) recalls.remove(key);
+      for (const { key, value } of entries) recalls.put(key, value);
+    };
+    return { put, bytes: entries.reduce((sum, { value }) => sum + value.length, 0) };
+  }
+
+  /** What was recalled in the last five minutes, oldest first. */
+  recent(): RecalledComment[] {
+    const found: RecalledComment[] = [];
+    const start = encodeTime(this.#clock.unix() - RECALLS_REMEMBERED_MS);
+    for (const { key, value } of this.#tables.recalls.getRange({ start })) {
+      const { at, room, seq, places } = decodeRecall(key, value);
+      for (const place of places) found.push({ room, id: `${seq}.${place}`, at });
+    }
+    return found;
+  }
+}
