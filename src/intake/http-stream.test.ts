@@ -24,9 +24,9 @@ class Rig {
   socket: Socket | undefined;
   port = 0;
 
-  async listen(): Promise<this> {
+  async listen(leastPace = 16_384): Promise<this> {
     const logger = pino({}, { write: (line: string) => this.logged.push(line) });
-    const answers = new LongAnswers(this.app, logger, { most: 2, stallMs: 30_000, clock: this.clock });
+    const answers = new LongAnswers(this.app, logger, { most: 2, stallMs: 30_000, leastPace, clock: this.clock });
     this.app.get('/long', (_request, reply) => answers.send(reply, 'text/plain; charset=utf-8', this.chunks()));
     this.app.server.on('connection', (socket: Socket) => {
       this.socket = socket;
@@ -73,6 +73,15 @@ class Rig {
       return isStill;
     });
     return { client, server };
+  }
+}
+
+/** Reads until the server's socket has taken `bytes` more; a few pieces make no room that the system would tell of. */
+async function takeBytes({ client, server }: { client: Socket; server: Socket }, bytes: number): Promise<void> {
+  const taken = (): number => server.bytesWritten - server.writableLength;
+  for (const end = taken() + bytes; taken() < end; ) {
+    client.read();
+    await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
@@ -135,16 +144,28 @@ describe('a long answer', () => {
     client.destroy();
   });
 
+  it('is cut off where a client takes some of it again and again, but less than it must in a minute', async () => {
+    rig = await new Rig().listen(1_000_000);
+    const { client, server } = await rig.startStalled();
+    await rig.clock.advance(59_999 - 27_000);
+    for (let i = 0; i < 2; i += 1) {
+      expect(server.destroyed).toBe(false);
+      await takeBytes({ client, server }, 1);
+      await rig.clock.advance(13_500);
+    }
+    expect([server.destroyed, rig.ended]).toEqual([false, 0]);
+    await rig.clock.advance(1);
+    await until(() => server.destroyed && rig.ended === 1);
+    expect(rig.logged.map((line) => JSON.parse(line).msg)).toEqual(['an answer that was read too slowly was cut off']);
+    expect(await rig.status()).toBe(200);
+    client.destroy();
+  });
+
   it('is given whole to a client that takes a little now and then', async () => {
     rig = await new Rig().listen();
     const { client, server } = await rig.startStalled();
     for (let i = 0; i < 5; i += 1) {
-      const taken = server.bytesWritten - server.writableLength;
-      // A few pieces make no room that the system would tell of, so it is read until some is.
-      while (server.bytesWritten - server.writableLength === taken) {
-        client.read();
-        await new Promise((resolve) => setTimeout(resolve, 1));
-      }
+      await takeBytes({ client, server }, 600_000);
       await rig.clock.advance(27_000);
       expect(server.destroyed).toBe(false);
     }

@@ -3,12 +3,16 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import { sendRefusal } from './http-refusal.ts';
+import { type PaceLimits, ReadingPace } from './reading-pace.ts';
 
 /** Long answers at once; more are refused `BUSY`. */
 export const MOST_LONG_ANSWERS = 64;
 
 /** An answer of which the client's socket takes nothing for so long is cut off, in ms. */
 const STALL_MS = 30_000;
+
+/** Bytes a second that a client must take, on the average of a minute: a quarter of what a slow phone reads. */
+const LEAST_PACE = 16_384;
 
 /** Parts of {@link STALL_MS} after which is looked: so much later may an answer be cut off. */
 const CHECKS = 10;
@@ -22,6 +26,7 @@ const STREAM_BYTES = 16_384;
 export interface LongAnswersOptions {
   readonly most?: number;
   readonly stallMs?: number;
+  readonly leastPace?: number;
   readonly clock?: Clock;
 }
 
@@ -29,9 +34,7 @@ export interface LongAnswersOptions {
 interface OpenAnswer {
   readonly stream: Readable;
   readonly reply: FastifyReply;
-  /** Bytes that its socket had taken when that last changed, and when that was. */
-  taken: number;
-  since: number;
+  readonly pace: ReadingPace;
 }
 
 /** Answers that are written as they are made: how many there may be, who is cut off, and how they end with the server. */
@@ -39,7 +42,7 @@ export class LongAnswers {
   readonly #open = new Set<OpenAnswer>();
   readonly #logger: Logger;
   readonly #most: number;
-  readonly #stallMs: number;
+  readonly #limits: PaceLimits;
   readonly #clock: Clock;
   /** With those of which the first chunk is still being made. */
   #count = 0;
@@ -49,7 +52,7 @@ export class LongAnswers {
   constructor(app: FastifyInstance, logger: Logger, options: LongAnswersOptions = {}) {
     this.#logger = logger;
     this.#most = options.most ?? MOST_LONG_ANSWERS;
-    this.#stallMs = options.stallMs ?? STALL_MS;
+    this.#limits = { stallMs: options.stallMs ?? STALL_MS, leastPace: options.leastPace ?? LEAST_PACE };
     this.#clock = options.clock ?? systemClock;
     // A client that reads slowly, or not at all, must not hold up the end of the server.
     app.addHook('preClose', async () => {
@@ -61,7 +64,7 @@ export class LongAnswers {
   /**
    * Answers with `chunks`, or with `BUSY` where there are too many already; nothing is made for HEAD. The first is made
    * before the answer begins: its fault is thrown, to be answered with a status. A later fault cuts the connection, so
-   * that nobody takes it for the end, and is logged; a client that goes away, or takes nothing for 30 s, ends `chunks`.
+   * that nobody takes it for the end, and is logged; a client that goes away, or is too slow ({@link ReadingPace}), ends `chunks`.
    */
   async send(
     reply: FastifyReply,
@@ -97,7 +100,7 @@ export class LongAnswers {
       objectMode: false,
       highWaterMark: STREAM_BYTES,
     });
-    const answer = { stream, reply, taken: 0, since: this.#clock.now() };
+    const answer = { stream, reply, pace: new ReadingPace(this.#limits, bytesTaken(reply), this.#clock.now()) };
     this.#open.add(answer);
     this.#watch();
     stream.once('close', () => {
@@ -109,7 +112,7 @@ export class LongAnswers {
   }
 
   #watch(): void {
-    this.#stopWatching ??= this.#clock.after(this.#stallMs / CHECKS, () => {
+    this.#stopWatching ??= this.#clock.after(this.#limits.stallMs / CHECKS, () => {
       this.#stopWatching = null;
       for (const answer of this.#open) this.#check(answer);
       if (this.#open.size > 0) this.#watch();
@@ -121,20 +124,14 @@ export class LongAnswers {
     this.#stopWatching = null;
   }
 
-  #check(answer: OpenAnswer): void {
-    const { stream, reply } = answer;
-    const now = this.#clock.now();
-    const taken = bytesTaken(reply);
-    // Where nothing is there to be taken, the client is not to blame: the store is slow, or others have their turns.
+  #check({ stream, reply, pace }: OpenAnswer): void {
     const isWaiting = reply.raw.writableLength > 0 || stream.readableLength > 0;
-    if (taken !== answer.taken || !isWaiting) {
-      answer.taken = taken;
-      answer.since = now;
-    }
+    const fault = pace.look(bytesTaken(reply), isWaiting, this.#clock.now());
     // The response that waits in line on a connection is not told when that is gone.
     const gone = isGone(reply);
-    if (!gone && now - answer.since < this.#stallMs) return;
-    if (!gone) this.#logger.info({ url: reply.request.url }, 'an answer that nobody read was cut off');
+    if (!gone && fault === null) return;
+    const how = fault === 'slow' ? 'was read too slowly' : 'nobody read';
+    if (!gone) this.#logger.info({ url: reply.request.url }, `an answer that ${how} was cut off`);
     stream.destroy();
   }
 }
