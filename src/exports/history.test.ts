@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { batchOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { AT, fillRoom } from './comments.fixture.ts';
@@ -89,6 +89,21 @@ describe('a walk through the history of a room', () => {
     }
     expect(ids).toHaveLength(601);
     expect(ids.at(-1)).toBe('2.0');
+  });
+
+  it('looks into the store in no turn but its own, of which there is one a turn of the loop', async () => {
+    const store = new FakeStore();
+    fillRoom(store, 'lobby', 1);
+    const looks = vi.spyOn(store, 'lastSeq');
+    const source = sourceOf(store);
+    const walks = [1, 2, 3].map(() => walkHistory(source, WHOLE_HISTORY).next());
+    const seen: number[] = [];
+    for (let i = 0; i < 4; i += 1) {
+      seen.push(looks.mock.calls.length);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(seen).toEqual([0, 1, 2, 3]);
+    await Promise.all(walks);
   });
 
   it('reads no further than its limit needs', async () => {

@@ -51,12 +51,14 @@ export const WHOLE_HISTORY: HistoryRange = {
 };
 
 /**
- * Walks a part of what is kept of a room, piece by piece, up to the batch that is its newest now. A piece holds 1 to 500
- * comments, their `at` in Unix ms. Memory is bounded by the largest batch. Every read and every piece, the first of them
- * too, waits for a turn of `turns`, so nothing is read or decoded in the turn of the caller.
+ * Walks a part of what is kept of a room, piece by piece, up to the batch that is its newest when the walk's first turn
+ * comes. A piece holds 1 to 500 comments, their `at` in Unix ms. Memory is bounded by the largest batch. Every look into
+ * the store and every piece waits for a turn of `turns`: nothing is read or decoded in the turn of the caller.
  * @throws VolleyError what the store throws, and BATCH_CORRUPT
  */
 export async function* walkHistory(source: HistorySource, range: HistoryRange): AsyncGenerator<Comment[], undefined> {
+  await source.turns.next();
+  if (source.isGone()) return;
   const newest = source.store.lastSeq(source.room);
   const { after, before } = range;
   const first = after.place === null ? after.seq : Math.max(0, after.seq - 1);

@@ -33,6 +33,34 @@ describe('a queue for turns of the loop', () => {
     expect(got.join('')).toBe('ababab');
   });
 
+  it('hands out none after a long one for as long, and not for longer than 100 ms', async () => {
+    let now = 0;
+    const pauses: { ms: number; end: () => void }[] = [];
+    const after = (ms: number, end: () => void): (() => void) => {
+      pauses.push({ ms, end });
+      return () => undefined;
+    };
+    const turns = new TurnQueue({ now: () => now, unix: () => now, after });
+    let got = 0;
+    const walk = async (): Promise<void> => {
+      for (const ms of [0, 4.9, 5, 30, 2_000, 2_000]) {
+        await turns.next();
+        got += 1;
+        now += ms;
+      }
+    };
+    const walked = walk();
+    for (const count of [3, 4, 5]) {
+      for (let i = 0; i < 10; i += 1) await nextTurn();
+      expect([got, pauses.length]).toEqual([count, count - 2]);
+      pauses.at(-1)?.end();
+    }
+    await walked;
+    for (let i = 0; i < 10; i += 1) await nextTurn();
+    // Nobody waits after the last.
+    expect(pauses.map(({ ms }) => Math.round(ms))).toEqual([5, 30, 100]);
+  });
+
   it('serves those who hold something before those who do not', async () => {
     const turns = new TurnQueue();
     const got: string[] = [];

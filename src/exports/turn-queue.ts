@@ -1,11 +1,26 @@
+import { type Clock, systemClock } from '../clock.ts';
+
+/** A turn of so many ms has found on disk what it read, or had to wait for the processor. */
+const LONG_TURN_MS = 5;
+
+/** Most ms without a turn after a long one. */
+const LONGEST_PAUSE_MS = 100;
+
 /**
  * Hands out turns of the event loop, one a turn to all who wait together: however many exports run at once, what waits
- * for the loop (a push) waits for one piece of one of them.
+ * for the loop (a push) waits for one piece of one of them. After a long turn there is none for as long: a push needs the
+ * loop several times on its way to the store and back, and would wait for a page of the disk each time.
  */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
   readonly #holding: (() => void)[] = [];
+  readonly #clock: Clock;
+  /** The next turn is on its way. */
   #isSet = false;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
 
   /**
    * Resolves in a later turn of the loop, after everybody who asked before. Who holds what has been read goes before
@@ -21,11 +36,18 @@ export class TurnQueue {
   #set(): void {
     if (this.#isSet) return;
     this.#isSet = true;
+    setImmediate(() => this.#give());
+  }
+
+  #give(): void {
+    const began = this.#clock.now();
+    (this.#holding.shift() ?? this.#waiting.shift())?.();
+    // What is set from inside an immediate runs after the loop has looked at its sockets and timers again.
     setImmediate(() => {
-      this.#isSet = false;
-      (this.#holding.shift() ?? this.#waiting.shift())?.();
-      // What is set from inside an immediate runs after the loop has looked at its sockets and timers again.
-      if (this.#holding.length + this.#waiting.length > 0) this.#set();
+      const took = this.#clock.now() - began;
+      if (this.#holding.length + this.#waiting.length === 0) this.#isSet = false;
+      else if (took < LONG_TURN_MS) this.#give();
+      else this.#clock.after(Math.min(took, LONGEST_PAUSE_MS), () => this.#give());
     });
   }
 }

@@ -65,11 +65,12 @@ async function readPage(
   { since = '0', until }: RawQuery,
 ): Promise<Page> {
   const { store, room } = source;
-  const seq = store.lastSeq(room);
   const found: Comment[] = [];
   // One more than the page holds tells whether there is another.
   for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) found.push(...piece);
   const comments = found.slice(0, range.limit);
+  // Not before: a room that was not asked for lately is looked for on disk, for which the walk waited for its turn.
+  const seq = store.lastSeq(room);
   const here = range.newestFirst ? (until ?? String(seq + 1)) : since;
   return { room, seq, comments, next: comments.at(-1)?.id ?? String(here), more: found.length > comments.length };
 }
