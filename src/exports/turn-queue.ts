@@ -1,15 +1,9 @@
 import { type Clock, systemClock } from '../clock.ts';
-
-/** A turn of so many ms has found on disk what it read, or had to wait for the processor. */
-const LONG_TURN_MS = 5;
-
-/** Most ms without a turn after a long one. */
-const LONGEST_PAUSE_MS = 100;
+import { pauseAfter } from '../turn-pause.ts';
 
 /**
  * Hands out turns of the event loop, one a turn to all who wait together: however many exports run at once, what waits
- * for the loop (a push) waits for one piece of one of them. After a long turn there is none for as long: a push needs the
- * loop several times on its way to the store and back, and would wait for a page of the disk each time.
+ * for the loop (a push) waits for one piece of one of them. After a long turn there is none for as long.
  */
 export class TurnQueue {
   readonly #waiting: (() => void)[] = [];
@@ -44,10 +38,10 @@ export class TurnQueue {
     (this.#holding.shift() ?? this.#waiting.shift())?.();
     // What is set from inside an immediate runs after the loop has looked at its sockets and timers again.
     setImmediate(() => {
-      const took = this.#clock.now() - began;
+      const pause = pauseAfter(this.#clock.now() - began);
       if (this.#holding.length + this.#waiting.length === 0) this.#isSet = false;
-      else if (took < LONG_TURN_MS) this.#give();
-      else this.#clock.after(Math.min(took, LONGEST_PAUSE_MS), () => this.#give());
+      else if (pause === 0) this.#give();
+      else this.#clock.after(pause, () => this.#give());
     });
   }
 }

@@ -58,11 +58,12 @@ export class JoinDesk {
   readonly #steps = new Map<string, Promise<Step>>();
   /** What they were made of, by the same without the codec. */
   readonly #readings = new Map<string, Promise<Reading>>();
-  readonly #turns = new ReadingTurns();
+  readonly #turns: ReadingTurns;
   readonly #depths: RoomDepths;
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
+    this.#turns = new ReadingTurns(options.clock);
     this.#depths = new RoomDepths(options.store, options.clock, options.maxBackfill);
   }
 

@@ -30,4 +30,36 @@ describe('readings', () => {
     await Promise.resolve();
     expect(begun).toBe(true);
   });
+
+  it('pause after a long turn, and are one in the turn after it', async () => {
+    let now = 0;
+    const pauses: { ms: number; end: () => void }[] = [];
+    const after = (ms: number, end: () => void): (() => void) => {
+      pauses.push({ ms, end });
+      return () => undefined;
+    };
+    const turns = new ReadingTurns({ now: () => now, unix: () => now, after });
+    const begun: number[] = [];
+    const read = (i: number, ms: number): void =>
+      void turns.next().then(() => {
+        begun.push(i);
+        now += ms;
+      });
+    for (const [i, ms] of [10, 10, 0, 0, 30, 0, 0, 0, 0, 0].entries()) read(i, ms);
+    for (let i = 0; i < 3; i += 1) await turn();
+    expect([begun.length, pauses.map(({ ms }) => ms)]).toEqual([4, [20]]);
+    // Who comes in a pause waits for its end, behind the others.
+    read(10, 0);
+    pauses.at(-1)?.end();
+    for (let i = 0; i < 3; i += 1) await turn();
+    expect([begun.length, pauses.map(({ ms }) => ms)]).toEqual([5, [20, 30]]);
+    pauses.at(-1)?.end();
+    await Promise.resolve();
+    expect(begun.length).toBe(6);
+    await turn();
+    expect(begun.length).toBe(10);
+    await turn();
+    expect(begun).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(pauses.length).toBe(2);
+  });
 });
