@@ -1,7 +1,14 @@
+import type { Clock } from '../clock.ts';
 import type { LmdbTables } from './lmdb-tables.ts';
 
 /** Rooms whose last seq is remembered. Another's is looked up, which takes some microseconds. */
 const ROOMS = 100_000;
+
+/** Batches whose rooms are looked up at the start, the newest of all. */
+const NEWEST = 20_000;
+
+/** Longest that this takes, in ms. */
+const LONGEST_LOOK_MS = 2_000;
 
 /** Where a room's log ends. */
 export interface LastSeq {
@@ -22,6 +29,18 @@ export class LastSeqs {
 
   constructor(tables: LmdbTables) {
     this.#tables = tables;
+  }
+
+  /**
+   * Looks up the rooms that comments came to last. After the machine was started each lies on disk, and its viewers,
+   * who all come back at once, would each hold the main thread up for it; before the start nobody waits.
+   */
+  lookUpNewest(clock: Clock): void {
+    const end = clock.now() + LONGEST_LOOK_MS;
+    for (const room of this.#tables.newestRooms(NEWEST)) {
+      this.of(room);
+      if (clock.now() > end) break;
+    }
   }
 
   of(room: string): LastSeq {

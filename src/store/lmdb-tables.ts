@@ -112,6 +112,12 @@ export class LmdbTables {
     return entries;
   }
 
+  /** The rooms of the newest `limit` batches of all, latest first, a room for each of its batches. */
+  *newestRooms(limit: number): Generator<string> {
+    const range = { start: encodeOrderKey(MOST_U48, MOST_U48), reverse: true, limit };
+    for (const { value } of this.order.getRange(range)) yield decodePlace(value).room;
+  }
+
   /**
    * A counter that no entry of `order` from `at` on is above; 0 where there is none. Counters rise with the time, so
    * these are the last entry and, where the host's clock was set back, those that lie in the future.

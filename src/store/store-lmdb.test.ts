@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { LmdbSpace } from './lmdb-space.ts';
+import { LmdbTables } from './lmdb-tables.ts';
 import { batchOf, commentsOf, describeStore, seqsOf } from './store-contract.fixture.ts';
 import { startLmdbStore } from './store-lmdb.fixture.ts';
 
@@ -45,6 +46,17 @@ describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) =
     expect(fourth.recalled).toEqual(['a 1.1', 'a 1.0', 'b 1.0']);
     fourth.clock.jump(200_000);
     expect((await fourth.reopen()).recalled).toEqual([]);
+  });
+
+  it('looks up at its start where the logs of lately busy rooms end, so that nobody waits for the disk later', async () => {
+    const first = await startLmdbStore({ durability });
+    for (const room of ['a', 'b', 'a', 'c']) await first.store.append(room, batchOf(1));
+    const look = vi.spyOn(LmdbTables.prototype, 'lastSeq');
+    onTestFinished(() => look.mockRestore());
+    const { store } = await first.reopen();
+    expect(look.mock.calls.map(([room]) => room)).toEqual(['c', 'a', 'b']);
+    expect(['a', 'b', 'c'].map((room) => store.lastSeq(room))).toEqual([2, 1, 1]);
+    expect(look).toHaveBeenCalledTimes(3);
   });
 
   it('is opened by the other durability too', async () => {

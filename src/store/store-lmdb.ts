@@ -82,6 +82,7 @@ export class LmdbStore implements Store {
       const log = new LmdbRecallLog(tables, clock);
       const recalls = new LmdbRecalls(tables, writer, log);
       const recent = log.recent();
+      lasts.lookUpNewest(clock);
       const onEmptied = (room: string): number => {
         const last = lasts.of(room);
         last.listed = true;
