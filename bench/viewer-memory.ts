@@ -21,8 +21,8 @@ export async function measureViewerMemory(options: ViewerMemoryOptions, print: (
   const figures: number[] = [];
   const few = Math.min(100, options.viewers / 2);
   for (let turn = 1; turn <= options.turns; turn += 1) {
-    const small = await holdViewers(options, few);
-    const large = await holdViewers(options, options.viewers);
+    const { held: large, age } = await holdViewers(options, options.viewers);
+    const { held: small } = await holdViewers(options, few, age);
     figures.push((large - small) / (options.viewers - few) / 1_024);
     print(
       `turn ${turn}: ${(small / 1e6).toFixed(1)} MB with ${few} viewers, ` +
@@ -32,16 +32,22 @@ export async function measureViewerMemory(options: ViewerMemoryOptions, print: (
   print(`memory a viewer, ${options.viewers} viewers: ${describeSpread(figures)} KB`);
 }
 
-/** A server's memory in bytes when it has pushed to `viewers` for a while. */
-async function holdViewers({ comments, seconds }: ViewerMemoryOptions, viewers: number): Promise<number> {
+/** A server's memory in bytes when it has pushed to `viewers` for a while, at least until it is of an age in ms. */
+async function holdViewers(
+  { comments, seconds }: ViewerMemoryOptions,
+  viewers: number,
+  until = 0,
+): Promise<{ held: number; age: number }> {
   const server = await startProcess(['--workers', '1', '--interval', '200']);
+  const startedAt = performance.now();
   const crowd = new IdleViewers();
   const feed = new Feed({ apiUrl: server.apiUrl, rooms: ['r'], comments, every: 200 });
   await crowd.open(server, 'r', viewers, SUBPROTOCOLS[1]);
-  await sleep(seconds * 1_000);
+  await sleep(Math.max(seconds * 1_000, until - (performance.now() - startedAt)));
+  const age = performance.now() - startedAt;
   const held = readMemory(server.pid);
   feed.stop();
   crowd.close();
   await server.stop();
-  return held;
+  return { held, age };
 }
