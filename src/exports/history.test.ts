@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { batchOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
+import { TurnQueue } from '../turn-queue.ts';
 import { AT, fillRoom } from './comments.fixture.ts';
 import { type HistoryRange, type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from './history.ts';
-import { TurnQueue } from './turn-queue.ts';
 
 function sourceOf(store: FakeStore, isGone = () => false): HistorySource {
   return { store, turns: new TurnQueue(), room: 'lobby', isGone };

@@ -2,7 +2,7 @@ import type { Comment } from '../comment.ts';
 import { placeOf } from '../comment-id.ts';
 import { decodeBatch } from '../frames/batch.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
-import type { TurnQueue } from './turn-queue.ts';
+import type { TurnQueue } from '../turn-queue.ts';
 
 /** Most bytes of batches read from the store at a time: about 2,000 comments. */
 const READ_BYTES = 65_536;

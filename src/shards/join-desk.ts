@@ -13,12 +13,15 @@ import type { Tally } from '../metrics/tally.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store, StoredBatch } from '../store/store.ts';
+import { TurnQueue } from '../turn-queue.ts';
 import type { JoinAnswer, JoinPoint, JoinRequest } from './messages.ts';
-import { ReadingTurns } from './reading-turns.ts';
 import { RoomDepths } from './room-depths.ts';
 
 /** So many batches are walked for whoever asks; what is further back is remembered for all. */
 const NEAR = 256;
+
+/** A step of a backfill is read and encoded in up to a millisecond. */
+const READINGS_A_TURN = 4;
 
 export interface JoinDeskOptions {
   readonly clock: Clock;
@@ -58,12 +61,12 @@ export class JoinDesk {
   readonly #steps = new Map<string, Promise<Step>>();
   /** What they were made of, by the same without the codec. */
   readonly #readings = new Map<string, Promise<Reading>>();
-  readonly #turns: ReadingTurns;
+  readonly #turns: TurnQueue;
   readonly #depths: RoomDepths;
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
-    this.#turns = new ReadingTurns(options.clock);
+    this.#turns = new TurnQueue(READINGS_A_TURN, options.clock);
     this.#depths = new RoomDepths(options.store, options.clock, options.maxBackfill);
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { settle } from '../clock.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { batchOf, type RigOptions } from '../rooms/rooms.fixture.ts';
@@ -202,6 +202,7 @@ describe('a wake-up', () => {
     rig.store.holdReads = true;
     rig.end.sendTurn({ joins: [{ id: 5, room: 'a', codec: 0, joining: 1, from: { kind: 'since', seq: 0 } }] });
     await taken(rig, 1);
+    await vi.waitUntil(() => rig.store.reads.length === 1);
     rig.store.answerReads();
     // Microtasks only: the answer is gathered in this turn, in which the commit then happens.
     for (let i = 0; i < 20; i += 1) await Promise.resolve();
