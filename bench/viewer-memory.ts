@@ -1,3 +1,5 @@
+import { pathToFileURL } from 'node:url';
+import { compiledFile } from '../src/compiled-file.ts';
 import { SUBPROTOCOLS } from '../src/frames/codec.ts';
 import { startProcess } from '../src/server-process.fixture.ts';
 import { Feed } from './feed.ts';
@@ -12,10 +14,13 @@ export interface ViewerMemoryOptions {
   readonly turns: number;
 }
 
+const COLLECTOR = pathToFileURL(compiledFile('bench/garbage-collector.js')).href;
+
 /**
  * Memory a viewer: what a server with all viewers holds, less what another of the same age and with the same pushes
  * holds with a hundred. One server before and after would not do: what its start left to the garbage collector goes
- * back to the system in the meantime, at a time of V8's choosing, and counts as less than no memory a viewer.
+ * back to the system in the meantime, at a time of V8's choosing, and counts as less than no memory a viewer. For the
+ * same reason both collect garbage each second: else the main thread alone may hold ten megabytes of it or none.
  */
 export async function measureViewerMemory(options: ViewerMemoryOptions, print: (line: string) => void): Promise<void> {
   const figures: number[] = [];
@@ -38,7 +43,8 @@ async function holdViewers(
   viewers: number,
   until = 0,
 ): Promise<{ held: number; age: number }> {
-  const server = await startProcess(['--workers', '1', '--interval', '200']);
+  const env = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${COLLECTOR}` };
+  const server = await startProcess(['--workers', '1', '--interval', '200'], { env });
   const startedAt = performance.now();
   const crowd = new IdleViewers();
   const feed = new Feed({ apiUrl: server.apiUrl, rooms: ['r'], comments, every: 200 });
