@@ -7,6 +7,7 @@ import type { HostOptions } from './http-host.ts';
 
 describe('the API, called by a host name', () => {
   let app: FastifyInstance | undefined;
+  let rig: Awaited<ReturnType<typeof createApi>>;
 
   afterEach(() => app?.close());
 
@@ -16,7 +17,8 @@ describe('the API, called by a host name', () => {
     { bind = '127.0.0.1', ...options }: Partial<HostOptions> & { bind?: string } = {},
     request: InjectOptions = { url: '/rooms' },
   ) {
-    ({ app } = await createApi(new FakeStore(), { host: bind, ...options }));
+    rig = await createApi(new FakeStore(), { host: bind, ...options });
+    app = rig.app;
     await app.listen({ port: 0, host: bind });
     const { port } = app.server.address() as AddressInfo;
     return app.inject({ ...request, headers: { host: write(port) } });
@@ -27,7 +29,8 @@ describe('the API, called by a host name', () => {
     'EVIL.example.',
     'localhost.evil.example',
     '127.0.0.1.evil.example',
-    'evillocalhost',
+    'evil.localhost.example',
+    'evil-internal.example',
     'a b',
     '[evil.example]',
     'evil.example:80',
@@ -36,12 +39,20 @@ describe('the API, called by a host name', () => {
     expectProblem(await ask((port) => `${name}:${port}`), 'HOST_UNKNOWN');
   });
 
-  it.each(['127.0.0.1', 'localhost', 'LocalHost.', 'volley.localhost', '[::1]', '192.168.1.7'])(
-    'answers %j',
-    async (name) => {
-      expect((await ask((port) => `${name}:${port}`)).statusCode).toBe(200);
-    },
-  );
+  it.each([
+    '127.0.0.1',
+    'localhost',
+    'LocalHost.',
+    'volley.localhost',
+    '[::1]',
+    '192.168.1.7',
+    'ip6-localhost',
+    'localhost.localdomain',
+    'Studio-3',
+    'host.docker.internal',
+  ])('answers %j', async (name) => {
+    expect((await ask((port) => `${name}:${port}`)).statusCode).toBe(200);
+  });
 
   it('answers a proxy, which hands on a name with its own port or none', async () => {
     for (const host of ['volley.example', 'volley.example:443', 'volley.example:9', ''])
@@ -62,6 +73,16 @@ describe('the API, called by a host name', () => {
   it('answers every name where every page may use it, or other machines may reach it', async () => {
     expect((await ask((port) => `evil.example:${port}`, { corsOrigins: ['*'] })).statusCode).toBe(200);
     expect((await ask((port) => `evil.example:${port}`, { bind: '0.0.0.0' })).statusCode).toBe(200);
+    expect((await ask(() => 'evil.example:0', { bind: '0.0.0.0' })).statusCode).toBe(200);
+  });
+
+  it('counts what it refuses, and logs the first', async () => {
+    await ask((port) => `evil.example:${port}`);
+    const { port } = rig.app.server.address() as AddressInfo;
+    await rig.app.inject({ url: '/healthz', headers: { host: `worse.example:${port}` } });
+    expect(rig.tally.refused.get('HOST_UNKNOWN')).toBe(2);
+    expect(rig.logged.length).toBe(1);
+    expect(JSON.parse(rig.logged[0] ?? '')).toMatchObject({ level: 40, host: `evil.example:${port}` });
   });
 
   it('refuses posts too, before they are read', async () => {

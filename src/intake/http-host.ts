@@ -1,9 +1,13 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Tally } from '../metrics/tally.ts';
 import { sendRefusal } from './http-refusal.ts';
 
-/** By what names the API may be called, beside addresses and localhost. */
+/** By what names the API may be called, beside those that are nobody's in public; and who hears of others. */
 export interface HostOptions {
+  readonly tally: Tally;
+  readonly logger: Logger;
   /** `--host`. */
   readonly host?: string;
   /** `--public-url`, '' for none. */
@@ -17,11 +21,13 @@ export interface HostOptions {
  * come with the API's own port: such a page cannot leave it out, and what a reverse proxy hands on from its own port
  * has none or another. On port 80 the two are alike, and nothing is refused.
  */
-export function guardHost(app: FastifyInstance, { host = '', publicUrl = '', corsOrigins }: HostOptions): void {
+export function guardHost(app: FastifyInstance, options: HostOptions): void {
+  const { tally, logger, host = '', publicUrl = '', corsOrigins } = options;
   if (corsOrigins.includes('*')) return;
   const urls = publicUrl === '' ? corsOrigins : [publicUrl, ...corsOrigins];
   const known = new Set([host.toLowerCase(), ...urls.map((url) => new URL(url).hostname)]);
-  let port = 0;
+  let port = -1;
+  let isSaid = false;
 
   app.addHook('onListen', async () => {
     const bound = app.server.address();
@@ -29,7 +35,10 @@ export function guardHost(app: FastifyInstance, { host = '', publicUrl = '', cor
   });
   app.addHook('onRequest', async (request, reply) => {
     const [, name = '', given] = /^(.*):(\d{1,5})$/.exec(request.headers.host?.toLowerCase() ?? '') ?? [];
-    if (given === undefined || Number(given) !== port || isOwn(name) || known.has(name)) return;
+    if (given === undefined || Number(given) !== port || isOwn(name) || known.has(name.replace(/\.$/, ''))) return;
+    tally.refuse('HOST_UNKNOWN');
+    if (!isSaid) logger.warn({ host: request.headers.host }, 'refused a host name that is not known, and will again');
+    isSaid = true;
     return sendRefusal(reply, { code: 'HOST_UNKNOWN' });
   });
 }
@@ -38,8 +47,9 @@ function isLoopback(address: string): boolean {
   return address === '::1' || address.replace(/^::ffff:/, '').startsWith('127.');
 }
 
-/** Addresses, and names that every browser takes for its own machine. */
+/** Addresses, and names that nobody can have in public: without a dot, or below a domain that is kept for private use. */
 function isOwn(name: string): boolean {
   const bare = name.replace(/\.$/, '');
-  return bare === 'localhost' || bare.endsWith('.localhost') || isIP(name) !== 0 || isIPv6(name.slice(1, -1));
+  if (isIP(name) !== 0 || isIPv6(name.slice(1, -1))) return true;
+  return /^[a-z0-9_-]+$/.test(bare) || /\.(localhost|localdomain|internal)$/.test(bare);
 }
