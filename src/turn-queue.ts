@@ -25,6 +25,11 @@ export class TurnQueue {
     this.#clock = clock;
   }
 
+  /** How many wait. */
+  get length(): number {
+    return this.#holding.length + this.#waiting.length;
+  }
+
   /**
    * Resolves in a later turn of the loop, after everybody who asked before. Who holds what has been read goes before
    * those who hold nothing: so little is held at a time, however many walk. To read on, they wait with the others.
@@ -53,7 +58,7 @@ export class TurnQueue {
   }
 
   #look(took: number): void {
-    if (this.#holding.length + this.#waiting.length === 0) this.#isSet = false;
+    if (this.length === 0) this.#isSet = false;
     else if (took < LONG_MS) this.#set(this.#most);
     else this.#clock.after(Math.min(took, LONGEST_PAUSE_MS), () => this.#set(1));
   }

@@ -162,6 +162,19 @@ describe('a page of comments', () => {
     expect(new Set(turnsOfReads).size).toBe(40);
   });
 
+  it('is refused behind 500 others that wait, which get theirs, and given again after them', async () => {
+    const { get, logged } = await createRoom(1);
+    const answers = await Promise.all(Array.from({ length: 600 }, () => get('/rooms/lobby/comments')));
+    const statuses = answers.map(({ statusCode }) => statusCode);
+    expect([new Set(statuses), statuses.filter((status) => status === 200).length]).toEqual([new Set([200, 503]), 500]);
+    for (const answer of answers.filter(({ statusCode }) => statusCode === 503)) {
+      expectProblem(answer, 'BUSY');
+      expect(answer.headers['retry-after']).toBe('1');
+    }
+    expect((await get('/rooms/lobby/comments')).statusCode).toBe(200);
+    expect(logged).toEqual([]);
+  });
+
   it('that the store cannot read is answered with the code of that fault, and logged', async () => {
     const { get, store, logged, tally } = await createRoom(1);
     store.read = () => Promise.reject(new VolleyError('STORE_FAILED', 'a page is unreadable'));

@@ -13,6 +13,12 @@ import { isGone, type LongAnswers } from './http-stream.ts';
 
 type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQuery }>;
 
+/** Readings that wait for their turn when another page is refused `BUSY`: it would wait for seconds. */
+const MOST_WAITING = 500;
+
+/** When a client that is refused may try again, in ms. */
+const RETRY_MS = 1_000;
+
 export interface HistoryOptions {
   readonly store: Store;
   /** Shared by all who read much, so that together they hold nothing up for longer than one does. */
@@ -39,7 +45,10 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers }: Hi
     const query = readHistoryQuery(request.query);
     if (typeof query === 'string') return sendRefusal(reply, { code: query });
     const source = { store, turns, room, isGone: () => isGone(reply) };
-    if (query.format === 'json') return readPage(source, query, request.query);
+    if (query.format === 'json') {
+      if (turns.length >= MOST_WAITING) return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
+      return readPage(source, query, request.query);
+    }
     const format = createFormat(query.format, room, query.origin);
     const headers = { 'Content-Disposition': `attachment; filename="${nameFile(room)}.${format.extension}"` };
     return answers.send(reply, format.contentType, renderExport(format, walkHistory(source, query.range)), headers);
