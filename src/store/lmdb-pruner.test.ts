@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
+import { LmdbRecallLog } from './lmdb-recall-log.ts';
 import { LmdbSpace } from './lmdb-space.ts';
 import { LmdbTables } from './lmdb-tables.ts';
-import { batchOf, seqsOf } from './store-contract.fixture.ts';
+import { batchOf, commentsOf, seqsOf } from './store-contract.fixture.ts';
 import { type StartedLmdbStore, startLmdbStore } from './store-lmdb.fixture.ts';
 
 afterEach(() => {
@@ -145,6 +146,53 @@ describe('what is too much', () => {
     expect(
       Math.abs(40 - (await seqsOf(store, 'b')).length - 2 * (20 - (await seqsOf(store, 'a')).length)),
     ).toBeLessThan(3);
+  });
+});
+
+describe('what is remembered of recalls', () => {
+  /** Stores and recalls so many comments. */
+  async function recallSome({ store }: StartedLmdbStore, count: number): Promise<void> {
+    const rooms = Array.from({ length: count }, (_, i) => `room-${i}`);
+    await Promise.all(rooms.map((room) => store.append(room, commentsOf('x'))));
+    await Promise.all(rooms.map((room) => store.recall(room, 1, 0)));
+  }
+
+  it('is dropped after five minutes, and until then costs no comments', async () => {
+    const started = await startLmdbStore({ retainAge: 60_000 });
+    const { store, clock } = started;
+    await recallSome(started, 3_000);
+    await clock.advance(60_000);
+    await pruneTo(started, 3_000);
+    expect(store.stats().bytes).toBeGreaterThan(150_000);
+    // In `rooms` there are as many last seqs, which never go.
+    const second = await started.reopen({ retainAge: 0, retainBytes: 100_000 });
+    for (let i = 0; i < 20; i += 1) await second.store.append('a', batchOf(1));
+    await look(second);
+    expect([second.recalled.length, await seqsOf(second.store, 'a')]).toMatchObject([3_000, { length: 20 }]);
+    const before = second.store.stats().bytes;
+    clock.jump(300_000);
+    await vi.waitFor(
+      async () => {
+        await clock.advance(50);
+        expect(before - second.store.stats().bytes).toBeGreaterThan(100_000);
+      },
+      { timeout: 10_000, interval: 1 },
+    );
+    expect(await seqsOf(second.store, 'a')).toHaveLength(20);
+    expect((await second.reopen()).recalled).toEqual([]);
+  });
+
+  it('is dropped beside batches, and in no larger steps', async () => {
+    const started = await startLmdbStore({ retainAge: 300_000 });
+    await recallSome(started, 500);
+    const old = vi.spyOn(LmdbRecallLog.prototype, 'old');
+    const oldest = vi.spyOn(LmdbTables.prototype, 'oldest');
+    started.clock.jump(300_001);
+    await pruneTo(started, 500);
+    const recalls = old.mock.results.slice(0, 5).map(({ value }) => value.length);
+    expect(recalls).toEqual([16, 32, 64, 128, 256]);
+    expect(oldest.mock.calls.slice(0, 5)).toEqual(recalls.map((half) => [half]));
+    expect((await started.reopen()).recalled).toEqual([]);
   });
 });
 

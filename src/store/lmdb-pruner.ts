@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
 import { encodeRoom, encodeSeq } from './lmdb-keys.ts';
+import type { LmdbRecallLog } from './lmdb-recall-log.ts';
 import type { LmdbTables, OrderEntry } from './lmdb-tables.ts';
 import { BATCHES_ON_FULL_DISK, type LmdbWriter, type Writes } from './lmdb-writer.ts';
 
@@ -18,11 +19,12 @@ const FAULT_PAUSE = 10_000;
 
 export interface LmdbPrunerOptions {
   readonly tables: LmdbTables;
+  readonly log: LmdbRecallLog;
   readonly writer: LmdbWriter;
   readonly clock: Clock;
   /** ms that a batch is kept, 0 for ever. */
   readonly retainAge: number;
-  /** Most bytes of pages in use, 0 for no bound. */
+  /** Most bytes of pages that hold batches, 0 for no bound. */
   readonly retainBytes: number;
   /** The newest batch of `room` goes, in the transaction that is being made: its last seq, which must be kept. */
   readonly onEmptied: (room: string) => number;
@@ -41,7 +43,8 @@ interface Dropped {
  * more of them in each step while it is behind, as every step waits for a flush, and fewer where that would take the
  * main thread for long.
  *
- * A room's last seq stays when its newest batch goes: no number is used twice.
+ * A room's last seq stays when its newest batch goes: no number is used twice. Of what is remembered of recalls it drops
+ * what is too old, and no batch for it: recalls that are younger would cost all comments, and still be too much.
  */
 export class LmdbPruner {
   readonly #options: LmdbPrunerOptions;
@@ -101,10 +104,9 @@ export class LmdbPruner {
   async #drop(): Promise<boolean> {
     const { tables, writer } = this.#options;
     this.#work = 0;
-    const due = this.#measure(() => this.#due());
-    const behind = due.length === this.#size;
+    const { due, recalls, behind } = this.#measure(() => this.#due());
     if (!behind) this.#mostSize = MOST_STEP;
-    if (due.length === 0) {
+    if (due.length + recalls.length === 0) {
       this.#size = LEAST_STEP;
       return false;
     }
@@ -115,7 +117,7 @@ export class LmdbPruner {
       this.#measure(() => {
         const found = due.map((entry) => ({ entry, key: tables.keyOf(entry) }));
         dropped = found.filter(({ key }) => key !== null).length;
-        return this.#writes(found);
+        return this.#writes(found, recalls);
       }),
     );
     if (done) this.#pruned += dropped;
@@ -138,18 +140,23 @@ export class LmdbPruner {
     return result;
   }
 
-  /** The oldest batches that are to go now. */
-  #due(): OrderEntry[] {
-    const { tables, retainAge, retainBytes, clock } = this.#options;
-    const { bytes, batches } = tables.size();
+  /** The oldest batches and entries of recalls that are to go now, and whether there may be more of either. */
+  #due(): { due: OrderEntry[]; recalls: Uint8Array[]; behind: boolean } {
+    const { tables, log, retainAge, retainBytes, clock } = this.#options;
+    const { bytes, batches } = tables.batchesKept();
     const excess = retainBytes > 0 ? bytes - retainBytes : 0;
     const tooMuch = excess > 0 && batches > 0 ? Math.ceil((excess * batches) / bytes) : 0;
     const tooOld = retainAge > 0 ? clock.unix() - retainAge : Number.NEGATIVE_INFINITY;
-    return tables.oldest(this.#size).filter(({ at }, i) => i < tooMuch || at <= tooOld);
+    // Half of a step at most, so that neither waits for the other.
+    const half = this.#size / 2;
+    const recalls = log.old(half);
+    const most = this.#size - recalls.length;
+    const due = tables.oldest(most).filter(({ at }, i) => i < tooMuch || at <= tooOld);
+    return { due, recalls, behind: due.length === most || recalls.length === half };
   }
 
-  #writes(dropped: readonly Dropped[]): Writes {
-    const { tables, onEmptied } = this.#options;
+  #writes(dropped: readonly Dropped[], recalls: readonly Uint8Array[]): Writes {
+    const { tables, log, onEmptied } = this.#options;
     const newest = new Map<string, number>();
     for (const { entry } of dropped) newest.set(entry.room, Math.max(entry.seq, newest.get(entry.room) ?? 0));
     const emptied: { room: string; last: number }[] = [];
@@ -162,7 +169,8 @@ export class LmdbPruner {
         if (key !== null) tables.batches.remove(key);
       }
       for (const { room, last } of emptied) tables.rooms.put(encodeRoom(room), encodeSeq(last));
+      log.drop(recalls);
     };
-    return { put: () => this.#measure(put), bytes: 0, batches: dropped.length, frees: true };
+    return { put: () => this.#measure(put), bytes: 0, batches: dropped.length + recalls.length, frees: true };
   }
 }

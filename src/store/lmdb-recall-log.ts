@@ -8,7 +8,8 @@ const DROPPED = 2;
 
 /**
  * What was recalled in the last five minutes, in a table of its own: whoever comes back after the server was started
- * anew may still show it. What is older is dropped when more is recalled; until then it lies there and is not read.
+ * anew may still show it. What is older is dropped when more is recalled, and by the pruner; until then it lies there
+ * and is not read.
  */
 export class LmdbRecallLog {
   readonly #tables: LmdbTables;
@@ -24,13 +25,23 @@ export class LmdbRecallLog {
     const { recalls } = this.#tables;
     const at = Math.max(0, this.#clock.unix());
     const entries = recalled.map((one) => encodeRecall({ ...one, at }));
-    const end = encodeTime(at - RECALLS_REMEMBERED_MS);
-    const old = [...recalls.getKeys({ end, limit: DROPPED * entries.length })];
+    const old = this.old(DROPPED * entries.length);
     const put = (): void => {
-      for (const key of old) recalls.remove(key);
+      this.drop(old);
       for (const { key, value } of entries) recalls.put(key, value);
     };
     return { put, bytes: entries.reduce((sum, { value }) => sum + value.length, 0) };
+  }
+
+  /** Entries that are older than five minutes, at most `limit`, the oldest first. */
+  old(limit: number): Uint8Array[] {
+    const end = encodeTime(this.#clock.unix() - RECALLS_REMEMBERED_MS);
+    return [...this.#tables.recalls.getKeys({ end, limit })];
+  }
+
+  /** For a transaction: drops these, of which some may be gone already. */
+  drop(keys: readonly Uint8Array[]): void {
+    for (const key of keys) this.#tables.recalls.remove(key);
   }
 
   /** What was recalled in the last five minutes, oldest first. */

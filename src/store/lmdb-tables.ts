@@ -133,13 +133,25 @@ export class LmdbTables {
     return last;
   }
 
-  /** Bytes of the pages that hold something, and batches in them. */
-  size(): { bytes: number; batches: number } {
-    let bytes = 0;
-    for (const table of [this.batches, this.order, this.rooms, this.recalls]) {
-      const stats = table.getStats() as TableStats;
-      bytes += (stats.treeBranchPageCount + stats.treeLeafPageCount + stats.overflowPages) * stats.pageSize;
-    }
-    return { bytes, batches: (this.order.getStats() as TableStats).entryCount };
+  /** Bytes of the pages that hold something. */
+  bytesInUse(): number {
+    return [this.batches, this.order, this.rooms, this.recalls].reduce(
+      (sum, table) => sum + bytesOf(statsOf(table)),
+      0,
+    );
   }
+
+  /** The batches, and bytes of the pages that are free once none is left. */
+  batchesKept(): { bytes: number; batches: number } {
+    const order = statsOf(this.order);
+    return { bytes: bytesOf(statsOf(this.batches)) + bytesOf(order), batches: order.entryCount };
+  }
+}
+
+function statsOf(table: Table): TableStats {
+  return table.getStats() as TableStats;
+}
+
+function bytesOf({ treeBranchPageCount, treeLeafPageCount, overflowPages, pageSize }: TableStats): number {
+  return (treeBranchPageCount + treeLeafPageCount + overflowPages) * pageSize;
 }

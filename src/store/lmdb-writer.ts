@@ -177,7 +177,7 @@ export class LmdbWriter {
       await space.reserve(used, frees ? needed : needed + RESERVE);
     } catch (cause) {
       // Pages that were given free do as well. But a large value takes pages in a row, so that it may go to the end.
-      const free = used - tables.size().bytes;
+      const free = used - tables.bytesInUse();
       if (free < 2 * needed || !(frees || space.has(used, needed))) throw await this.#fault(cause);
     }
   }

@@ -88,7 +88,7 @@ export class LmdbStore implements Store {
         last.listed = true;
         return last.given;
       };
-      const pruner = new LmdbPruner({ ...this.#options, tables, writer, onEmptied });
+      const pruner = new LmdbPruner({ ...this.#options, tables, log, writer, onEmptied });
       this.#opened = { environment, tables, space, lasts, writer, appends, recalls, pruner };
       pruner.start();
       return recent;
@@ -171,7 +171,7 @@ export class LmdbStore implements Store {
   stats(): StoreStats {
     if (this.#opened !== null && this.#closed === null && !this.#opened.writer.broken) {
       const { tables, pruner } = this.#opened;
-      this.#stats = { bytes: tables.size().bytes, pruned: pruner.pruned };
+      this.#stats = { bytes: tables.bytesInUse(), pruned: pruner.pruned };
     }
     return this.#stats;
   }
