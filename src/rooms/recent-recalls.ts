@@ -1,12 +1,9 @@
 import type { Clock } from '../clock.ts';
 import { recallMessage } from '../frames/recall-message.ts';
-import { RECALLS_REMEMBERED_MS, type RecalledComment } from '../store/store.ts';
+import { RECALLS_REMEMBERED, RECALLS_REMEMBERED_MS, type RecalledComment } from '../store/store.ts';
 
 /** Most ids remembered a room, the newest: one message of at most 50 KB. */
 const MOST_OF_ROOM = 2_000;
-
-/** Most ids remembered in all rooms together; beyond, the room that recalled nothing for longest is forgotten. */
-const MOST = 200_000;
 
 interface Recall {
   readonly id: string;
@@ -40,8 +37,9 @@ export class RecentRecalls {
     recalls.message = undefined;
     this.#count += 1;
     if (recalls.ids.length > 2 * MOST_OF_ROOM) this.#count -= recalls.ids.splice(0, MOST_OF_ROOM).length;
+    // Beyond, the room that recalled nothing for longest is forgotten.
     for (const [oldest, { ids }] of this.#rooms) {
-      if (now - (ids.at(-1)?.at ?? 0) < RECALLS_REMEMBERED_MS && this.#count <= MOST) break;
+      if (now - (ids.at(-1)?.at ?? 0) < RECALLS_REMEMBERED_MS && this.#count <= RECALLS_REMEMBERED) break;
       this.#count -= ids.length;
       this.#rooms.delete(oldest);
     }

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { LmdbTables } from './lmdb-tables.ts';
+import { LoopShare } from './loop-share.ts';
 
 /** Rooms whose last seq is remembered. Another's is looked up, which takes some microseconds. */
 const ROOMS = 100_000;
@@ -33,13 +34,16 @@ export class LastSeqs {
 
   /**
    * Looks up the rooms that comments came to last. After the machine was started each lies on disk, and its viewers,
-   * who all come back at once, would each hold the main thread up for it; before the start nobody waits.
+   * who all come back at once, would each hold the main thread up for it; before the start no push waits. The API's port
+   * is open by then, so the loop gets its turns.
    */
-  lookUpNewest(clock: Clock): void {
+  async lookUpNewest(clock: Clock): Promise<void> {
     const end = clock.now() + LONGEST_LOOK_MS;
+    const share = new LoopShare(clock);
     for (const room of this.#tables.newestRooms(NEWEST)) {
       this.of(room);
       if (clock.now() > end) break;
+      await share.give();
     }
   }
 

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
-import { decodeRecall, encodeRecall, encodeTime, type RecallEntry } from './lmdb-keys.ts';
+import { decodeRecall, encodeRecall, encodeTime, MOST_U48, type RecallEntry } from './lmdb-keys.ts';
 import type { LmdbTables } from './lmdb-tables.ts';
-import { RECALLS_REMEMBERED_MS, type RecalledComment } from './store.ts';
+import { LoopShare } from './loop-share.ts';
+import { RECALLS_REMEMBERED, RECALLS_REMEMBERED_MS, type RecalledComment } from './store.ts';
 
 /** Entries that are dropped for one that is written, so that the table shrinks, and a transaction stays small. */
 const DROPPED = 2;
@@ -44,14 +45,17 @@ export class LmdbRecallLog {
     for (const key of keys) this.#tables.recalls.remove(key);
   }
 
-  /** What was recalled in the last five minutes, oldest first. */
-  recent(): RecalledComment[] {
+  /** What was recalled in the last five minutes, oldest first, as much of it as is remembered: the newest. */
+  async recent(): Promise<RecalledComment[]> {
     const found: RecalledComment[] = [];
-    const start = encodeTime(this.#clock.unix() - RECALLS_REMEMBERED_MS);
-    for (const { key, value } of this.#tables.recalls.getRange({ start })) {
+    const share = new LoopShare(this.#clock);
+    const end = encodeTime(this.#clock.unix() - RECALLS_REMEMBERED_MS);
+    for (const { key, value } of this.#tables.recalls.getRange({ start: encodeTime(MOST_U48), end, reverse: true })) {
       const { at, room, seq, places } = decodeRecall(key, value);
-      for (const place of places) found.push({ room, id: `${seq}.${place}`, at });
+      for (const place of places.toReversed()) found.push({ room, id: `${seq}.${place}`, at });
+      if (found.length >= RECALLS_REMEMBERED) break;
+      await share.give();
     }
-    return found;
+    return found.slice(0, RECALLS_REMEMBERED).reverse();
   }
 }

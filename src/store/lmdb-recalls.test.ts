@@ -5,7 +5,7 @@ import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import { decodeBatch } from '../frames/batch.ts';
 import { openEnvironment } from './lmdb-environment.ts';
-import { encodeBatchKey } from './lmdb-keys.ts';
+import { encodeBatchKey, encodeRecall } from './lmdb-keys.ts';
 import { LmdbRecallLog } from './lmdb-recall-log.ts';
 import { LmdbRecalls } from './lmdb-recalls.ts';
 import { LmdbSpace } from './lmdb-space.ts';
@@ -129,6 +129,28 @@ describe('what is remembered of recalls', () => {
     clock.jump(300_001);
     expect(await recalls.recall('a', 130, 0)).toBe(false);
     expect(kept()).toBe(70);
+  });
+
+  it('is given at the start, the newest 200,000 of it, and leaves the loop its turns', async () => {
+    const { tables, clock } = await startRecalls(singles(1));
+    const places = Array.from({ length: 1_000 }, (_, place) => place);
+    const written = Array.from({ length: 250 }, (_, seq) => {
+      const { key, value } = encodeRecall({ at: clock.unix() - 250 + seq, room: 'a', seq, places });
+      return tables.recalls.put(key, value);
+    });
+    await Promise.all(written);
+    let turns = 0;
+    let over = false;
+    const counting = (async () => {
+      for (; !over; turns += 1) await nextTurn();
+    })();
+    vi.spyOn(clock, 'now').mockImplementation(() => performance.now() * 100);
+    const ids = (await new LmdbRecallLog(tables, clock).recent()).map(({ id }) => id);
+    over = true;
+    await counting;
+    expect(turns).toBeGreaterThan(10);
+    expect(ids).toHaveLength(200_000);
+    expect([ids[0], ids[1], ids.at(-1)]).toEqual(['50.0', '50.1', '249.999']);
   });
 
   it('is nothing of a recall that failed', async () => {

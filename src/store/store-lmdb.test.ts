@@ -1,10 +1,21 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import { LmdbSpace } from './lmdb-space.ts';
 import { LmdbTables } from './lmdb-tables.ts';
 import { batchOf, commentsOf, describeStore, seqsOf } from './store-contract.fixture.ts';
 import { startLmdbStore } from './store-lmdb.fixture.ts';
+import { LmdbStore } from './store-lmdb.ts';
+
+/** On which every look at it takes 2 ms. */
+class SteppingClock extends FakeClock {
+  override now(): number {
+    this.jump(2);
+    return super.now();
+  }
+}
 
 describeStore('the LMDB store, relaxed', () => startLmdbStore({ durability: 'relaxed' }));
 describeStore('the LMDB store, sync', () => startLmdbStore({ durability: 'sync' }));
@@ -57,6 +68,33 @@ describe.each(['relaxed', 'sync'] as const)('the LMDB store, %s', (durability) =
     expect(look.mock.calls.map(([room]) => room)).toEqual(['c', 'a', 'b']);
     expect(['a', 'b', 'c'].map((room) => store.lastSeq(room))).toEqual([2, 1, 1]);
     expect(look).toHaveBeenCalledTimes(3);
+  });
+
+  it('leaves the loop its turns while it looks so, and takes nothing before it has started', async () => {
+    const first = await startLmdbStore({ durability });
+    await Promise.all(Array.from({ length: 40 }, (_, i) => first.store.append(`room-${i}`, batchOf(1))));
+    await first.store.close();
+    const { dir, faults } = first;
+    const options = { dir, durability, retainAge: 0, retainBytes: 0, onFault: (error: unknown) => faults.push(error) };
+    const store = new LmdbStore({ ...options, clock: new SteppingClock() });
+    onTestFinished(() => store.close());
+    const lookedIn: number[] = [];
+    const look = vi.spyOn(LmdbTables.prototype, 'lastSeq');
+    onTestFinished(() => look.mockRestore());
+    let starting = true;
+    const counting = (async () => {
+      while (starting) {
+        lookedIn.push(look.mock.calls.length);
+        expect(() => store.lastSeq('a')).toThrow('not open');
+        await expect(store.append('a', batchOf(1))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+        await nextTurn();
+      }
+    })();
+    await store.start(() => undefined);
+    starting = false;
+    await counting;
+    expect(new Set(lookedIn).size).toBeGreaterThan(5);
+    expect(look).toHaveBeenCalledTimes(40);
   });
 
   it('is opened by the other durability too', async () => {

@@ -81,8 +81,8 @@ export class LmdbStore implements Store {
       const appends = new LmdbAppends({ tables, lasts, writer, clock, listener, onFault });
       const log = new LmdbRecallLog(tables, clock);
       const recalls = new LmdbRecalls(tables, writer, log);
-      const recent = log.recent();
-      lasts.lookUpNewest(clock);
+      const recent = await log.recent();
+      await lasts.lookUpNewest(clock);
       const onEmptied = (room: string): number => {
         const last = lasts.of(room);
         last.listed = true;

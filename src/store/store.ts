@@ -21,6 +21,9 @@ export interface StoreStats {
 /** How long a store that outlives its process remembers what was recalled, in ms. */
 export const RECALLS_REMEMBERED_MS = 300_000;
 
+/** Most comments that are remembered so, the ones recalled last. */
+export const RECALLS_REMEMBERED = 200_000;
+
 /** A comment that was recalled not long ago. */
 export interface RecalledComment {
   readonly room: string;
@@ -45,7 +48,7 @@ export interface Store {
 
   /**
    * Opens the log and starts the tail after what is there already. Called once, before anything else. Resolves with
-   * what was recalled in the five minutes before, oldest first, as far as this store knows.
+   * what was recalled in the five minutes before, oldest first, as far as this store knows: the newest 200,000.
    * @throws VolleyError with a fault code (`STORE_…`) when the log cannot be opened; then nothing is left open
    */
   start(listener: TailListener): Promise<readonly RecalledComment[]>;
