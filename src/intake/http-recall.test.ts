@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { RefusalCode } from '../codes.ts';
 import { VolleyError } from '../codes.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
@@ -82,6 +82,34 @@ describe('DELETE /rooms/:room/comments/:id', () => {
     await clock.advance(2_000);
     expect(sink.pushes).toHaveLength(2);
     expect(tally.refused.get(code)).toBe(1);
+  });
+
+  it('logs what the store refuses once, and again after a recall that succeeded', async () => {
+    const { remove, store, logged, tally } = await createRoom();
+    const recall = store.recall.bind(store);
+    let fault: Error | null = null;
+    store.recall = (...asked) => (fault === null ? recall(...asked) : Promise.reject(fault));
+    const messages = (): string[] => logged.map((line) => JSON.parse(line).err.message);
+    for (const [times, id] of ['1.0', '1.1'].entries()) {
+      fault = new VolleyError('STORE_FULL', `no space ${times}`);
+      const answers = await Promise.all(Array.from({ length: 50 }, () => remove('/rooms/lobby/comments/2.0')));
+      for (const answer of answers) expectProblem(answer, 'STORE_FULL');
+      fault = null;
+      expectProblem(await remove('/rooms/lobby/comments/9.9'), 'COMMENT_NOT_FOUND');
+      fault = new VolleyError('STORE_FAILED', 'no disk');
+      expectProblem(await remove('/rooms/lobby/comments/2.0'), 'STORE_FAILED');
+      expect(messages()).toEqual(['no space 0', 'no space 1'].slice(0, times + 1));
+      fault = null;
+      expect((await remove(`/rooms/lobby/comments/${id}`)).statusCode).toBe(204);
+    }
+    expect(tally.refused.get('STORE_FULL')).toBe(100);
+  });
+
+  it('logs every fault that nobody expects', async () => {
+    const { remove, store, logged } = await createRoom();
+    vi.spyOn(store, 'recall').mockRejectedValue(new VolleyError('BATCH_CORRUPT', 'no batch'));
+    for (let i = 0; i < 3; i += 1) expectProblem(await remove('/rooms/lobby/comments/1.0'), 'INTERNAL');
+    expect(logged).toHaveLength(3);
   });
 
   it.each(['text/plain', 'application/json', 'application/x-www-form-urlencoded', 'no/such; type=x'])(

@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { REFUSALS, refusalOf, VolleyError } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
 import { parseCommentId } from '../comment-id.ts';
 import type { Tally } from '../metrics/tally.ts';
@@ -9,18 +11,44 @@ import { sendRefusal } from './http-refusal.ts';
 
 type RecallRequest = FastifyRequest<{ Params: { room: string; id: string } }>;
 
+export interface RecallOptions {
+  readonly rooms: Rooms;
+  readonly store: Store;
+  readonly tally: Tally;
+  readonly logger: Logger;
+}
+
 /**
  * `DELETE /rooms/:room/comments/:id`: takes a comment out of the store, then off the viewers' screens. Answered once
  * nothing that is read from now on has it; viewers hear of it with the room's next push.
+ *
+ * What the store refuses is logged once, and again after a recall that succeeded: on a full disk, all who take back what
+ * a spammer said would else fill it further with the log.
  */
-export function serveRecall(app: FastifyInstance, rooms: Rooms, store: Store, tally: Tally): void {
+export function serveRecall(app: FastifyInstance, { rooms, store, tally, logger }: RecallOptions): void {
+  let isFailing = false;
+  const refuse = (reply: FastifyReply, error: unknown): FastifyReply => {
+    if (!(error instanceof VolleyError && error.code in REFUSALS)) throw error;
+    if (!isFailing) logger.error({ err: error }, 'recalls fail');
+    isFailing = true;
+    const code = refusalOf(error);
+    tally.refuse(code);
+    return sendRefusal(reply, { code });
+  };
   const recall = async (request: RecallRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const { room, id } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     const at = parseCommentId(id);
     if (at === null) return sendRefusal(reply, { code: 'ID_INVALID' });
-    const found = await store.recall(room, at.seq, at.place);
+    let found: boolean;
+    try {
+      found = await store.recall(room, at.seq, at.place);
+    } catch (error) {
+      return refuse(reply, error);
+    }
+    // Of what is not there nothing was written: that tells nothing.
     if (!found) return sendRefusal(reply, { code: 'COMMENT_NOT_FOUND' });
+    isFailing = false;
     tally.commentsRecalled += 1;
     rooms.recalled(room, id);
     return reply.code(204).send();
