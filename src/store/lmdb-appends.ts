@@ -8,8 +8,9 @@ import type { LmdbWriter, Writes } from './lmdb-writer.ts';
 import type { StoredBatch, TailListener } from './store.ts';
 
 /**
- * Most appends in one transaction, and the bytes of batches after which it takes no more. Far more than fire in one slot
- * (1,000 a slot are 100,000 rooms), but space on disk is taken for the worst that each may need: see {@link LmdbWriter}.
+ * Most appends in one transaction, and the bytes of batches after which it takes no more: space on disk is taken for the
+ * worst that each may need, see {@link LmdbWriter}. A transaction waits for the flush of the one before, so this bounds
+ * how many batches are stored a second: 32,000 were where a flush takes 20 ms.
  */
 const MOST_APPENDS = 1_024;
 const MOST_APPEND_BYTES = 32 * 1_048_576;
@@ -33,8 +34,8 @@ interface Waiting {
 
 /**
  * Appends, gathered while other transactions are on their way: those that wait share the next, and are in the tail in
- * one call, before they are answered. Those of one slot make one transaction; only where there are more than 1,024 of
- * them, or 32 MiB, they make several in a row, in their order.
+ * one call, before they are answered. Where more than 1,024 wait, or 32 MiB, the oldest of them do, and the others make
+ * the next, in their order.
  */
 export class LmdbAppends {
   readonly #options: LmdbAppendsOptions;

@@ -53,7 +53,7 @@ interface Opened {
  * The log in an LMDB database on disk.
  *
  * Seq has no holes, except those that failed appends may leave. Recalls and what the pruner drops have transactions of
- * their own: an append waits for one of each at most.
+ * their own: before each of appends there is one of each at most.
  */
 export class LmdbStore implements Store {
   readonly name: string;
