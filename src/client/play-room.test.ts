@@ -78,12 +78,44 @@ describe('a room that is played', () => {
   });
 
   it('shows what there is of it before what is new, where its end does not come', async () => {
+    const play = new Play({ backfill: 2 });
+    play.room.emit('welcome', { seq: 7, interval: 1_000 });
+    play.batch(5, ['4.0', '5.0']);
+    // What was in batch 7 is recalled; the message that reaches past it has the end of history too.
+    play.batch(8, ['6.0', '8.0']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['5.0', '6.0', '8.0']);
+    expect(play.played.playout.dropped).toBe(0);
+  });
+
+  it.each([100, 60_000])('shows none of it that comes with what is new, %i ms apart', async (spacing) => {
+    const play = new Play();
+    play.room.emit('welcome', { seq: 7, interval: 1_000 });
+    play.batch(9, ['5.0', '6.0', '7.0', '9.0'], spacing);
+    await play.clock.advance(5_000);
+    play.batch(10, ['10.0']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['9.0', '10.0']);
+    expect(play.played.playout.dropped).toBe(0);
+  });
+
+  it('shows the newest of it before what is new, where both come in one message', async () => {
     const play = new Play({ backfill: 3 });
     play.room.emit('welcome', { seq: 7, interval: 1_000 });
-    play.batch(6, ['6.0']);
-    play.batch(8, ['8.0']);
+    play.batch(4, ['3.0', '4.0']);
+    play.batch(9, ['5.0', '6.0', '7.0', '8.0', '9.0'], 100);
     await play.clock.advance(5_000);
-    expect(play.shown).toEqual(['6.0', '8.0']);
+    expect(play.shown).toEqual(['5.0', '6.0', '7.0', '8.0', '9.0']);
+    expect(play.played.playout.dropped).toBe(0);
+  });
+
+  it('takes comments whose ids are not ours for what their batch is', async () => {
+    const play = new Play({ backfill: 1 });
+    play.room.emit('welcome', { seq: 7, interval: 1_000 });
+    play.batch(7, ['a', '1']);
+    play.batch(9, ['b', '2']);
+    await play.clock.advance(5_000);
+    expect(play.shown).toEqual(['1', 'b', '2']);
   });
 
   it('shows none of it where the room begins anew before its end', async () => {

@@ -1,4 +1,5 @@
 /** Plays a room: what a connection receives goes through a Playout, and no further while nobody can see it. */
+import { parseCommentId } from '../comment-id.ts';
 import { type Playable, Playout, type PlayoutOptions } from './playout.ts';
 
 /** What is read of a welcome. */
@@ -70,11 +71,13 @@ export function playRoom<C extends Playable>(room: PlayableRoom<C>, options: Pla
       if (reset === true) newest = [];
       playout.interval = options.interval ?? interval;
     }),
-    room.on('batch', (batch) => {
+    room.on('batch', ({ seq, comments }) => {
       const end = history ?? 0;
-      if (batch.seq <= end && most > 0) newest = [...newest, ...batch.comments].slice(-most);
-      if (batch.seq >= end) replay();
-      if (batch.seq > end) playout.add(batch);
+      // The last message of a history may hold the end of that and what is new, so the ids tell which is which.
+      const isOld = ({ id }: C): boolean => seq <= end || (parseCommentId(id)?.seq ?? seq) <= end;
+      if (most > 0) newest = [...newest, ...comments.filter(isOld)].slice(-most);
+      if (seq >= end) replay();
+      if (seq > end) playout.add({ comments: comments.filter((comment) => !isOld(comment)) });
     }),
     room.on('recall', (ids) => {
       newest = newest.filter(({ id }) => !ids.includes(id));
