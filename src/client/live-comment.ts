@@ -1,4 +1,5 @@
 import type { Comment } from '../comment.ts';
+import { placeOf } from '../comment-id.ts';
 import type { BatchMessage } from '../frames/batch-message.ts';
 
 /** A comment as the SDK hands it out. */
@@ -27,7 +28,7 @@ export function toLiveBatch(message: BatchMessage, last: number): LiveBatch {
   const { seq, at, viewers } = message;
   const comments: LiveComment[] = [];
   for (const comment of message.comments) {
-    if (message.prev < last && Number.parseInt(comment.id, 10) <= last) continue;
+    if (message.prev < last && placeOf(comment.id).seq <= last) continue;
     comments.push(Object.assign(comment, { time: at + comment.at }));
   }
   return { seq, prev: Math.max(message.prev, last), at, viewers, comments };
