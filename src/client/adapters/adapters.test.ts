@@ -193,4 +193,10 @@ describe('the adapter for Artplayer', () => {
     player.showAll();
     expect(player.texts).toEqual(['', '', '1.2', 'of the site']);
   });
+
+  it('leaves nothing on the player where an option cannot be', () => {
+    const player = new FakeArtplayer();
+    expect(() => attachArtplayer(player, room.events, { ...room.options, backfill: -1 })).toThrow(RangeError);
+    expect(player.listeners.size).toBe(0);
+  });
 });

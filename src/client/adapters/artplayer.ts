@@ -57,7 +57,6 @@ export function attachArtplayer(
     fate.item = danmu;
     if (fate.recalled) blank(danmu);
   };
-  art.on(VISIBLE, seen);
   const end = playOn(room, options, ({ text, mode, color, size }) => {
     const fate: Fate = { recalled: false };
     plugin.emit({ text, mode: MODES.indexOf(mode), color: cssColor(color), style: { fontSize: `${size}px` }, fate });
@@ -66,6 +65,7 @@ export function attachArtplayer(
       if (fate.item !== undefined) blank(fate.item);
     };
   });
+  art.on(VISIBLE, seen);
   return () => {
     art.off(VISIBLE, seen);
     end();
