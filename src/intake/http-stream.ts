@@ -8,14 +8,17 @@ import { type PaceLimits, ReadingPace } from './reading-pace.ts';
 /** Long answers at once; more are refused `BUSY`. */
 export const MOST_LONG_ANSWERS = 64;
 
-/** An answer of which the client's socket takes nothing for so long is cut off, in ms. */
-const STALL_MS = 30_000;
-
-/** Bytes a second that a client must take, on the average of a minute: a quarter of what a slow phone reads. */
+/** Bytes a second that a client must take in the long run: a quarter of what a slow phone reads. */
 const LEAST_PACE = 16_384;
 
-/** Parts of {@link STALL_MS} after which is looked: so much later may an answer be cut off. */
-const CHECKS = 10;
+/**
+ * Bytes by which it may be behind that. Linux keeps up to 4 MB to send for a connection, and takes them in strides of
+ * a third of that; with room to spare, this is also four minutes for a phone in a tunnel.
+ */
+const MOST_BEHIND = 4_194_304;
+
+/** How often is looked, in ms. */
+const LOOK_MS = 3_000;
 
 /** When a client that is refused may try again, in ms. */
 const RETRY_MS = 1_000;
@@ -25,7 +28,6 @@ const STREAM_BYTES = 16_384;
 
 export interface LongAnswersOptions {
   readonly most?: number;
-  readonly stallMs?: number;
   readonly leastPace?: number;
   readonly clock?: Clock;
 }
@@ -37,7 +39,7 @@ interface OpenAnswer {
   readonly pace: ReadingPace;
 }
 
-/** Answers that are written as they are made: how many there may be, who is cut off, and how they end with the server. */
+/** Answers that are written as they are made: how many there may be, who is cut off, how they end with the server. */
 export class LongAnswers {
   readonly #open = new Set<OpenAnswer>();
   readonly #logger: Logger;
@@ -52,7 +54,7 @@ export class LongAnswers {
   constructor(app: FastifyInstance, logger: Logger, options: LongAnswersOptions = {}) {
     this.#logger = logger;
     this.#most = options.most ?? MOST_LONG_ANSWERS;
-    this.#limits = { stallMs: options.stallMs ?? STALL_MS, leastPace: options.leastPace ?? LEAST_PACE };
+    this.#limits = { leastPace: options.leastPace ?? LEAST_PACE, mostBehind: MOST_BEHIND };
     this.#clock = options.clock ?? systemClock;
     // A client that reads slowly, or not at all, must not hold up the end of the server.
     app.addHook('preClose', async () => {
@@ -64,7 +66,8 @@ export class LongAnswers {
   /**
    * Answers with `chunks`, or with `BUSY` where there are too many already; nothing is made for HEAD. The first is made
    * before the answer begins: its fault is thrown, to be answered with a status. A later fault cuts the connection, so
-   * that nobody takes it for the end, and is logged; a client that goes away, or is too slow ({@link ReadingPace}), ends `chunks`.
+   * that nobody takes it for the end, and is logged; a client that goes away, or is too slow ({@link ReadingPace}),
+   * ends `chunks`.
    */
   async send(
     reply: FastifyReply,
@@ -112,7 +115,7 @@ export class LongAnswers {
   }
 
   #watch(): void {
-    this.#stopWatching ??= this.#clock.after(this.#limits.stallMs / CHECKS, () => {
+    this.#stopWatching ??= this.#clock.after(LOOK_MS, () => {
       this.#stopWatching = null;
       for (const answer of this.#open) this.#check(answer);
       if (this.#open.size > 0) this.#watch();
@@ -126,12 +129,11 @@ export class LongAnswers {
 
   #check({ stream, reply, pace }: OpenAnswer): void {
     const isWaiting = reply.raw.writableLength > 0 || stream.readableLength > 0;
-    const fault = pace.look(bytesTaken(reply), isWaiting, this.#clock.now());
+    const isSlow = pace.look(bytesTaken(reply), isWaiting, this.#clock.now());
     // The response that waits in line on a connection is not told when that is gone.
     const gone = isGone(reply);
-    if (!gone && fault === null) return;
-    const how = fault === 'slow' ? 'was read too slowly' : 'nobody read';
-    if (!gone) this.#logger.info({ url: reply.request.url }, `an answer that ${how} was cut off`);
+    if (!gone && !isSlow) return;
+    if (!gone) this.#logger.info({ url: reply.request.url }, 'an answer that was read too slowly was cut off');
     stream.destroy();
   }
 }
