@@ -121,6 +121,8 @@ class Shard {
         return;
       }
       this.#listenSocket = socket;
+      // Started: from here on StallWatch gives it no more time than any other.
+      this.#counters.add('alive', 1);
       this.#outbox.post({ kind: 'listening' });
     });
   }
