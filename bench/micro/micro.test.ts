@@ -1,48 +1,7 @@
-import { execFile } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { compiledFile } from '../../src/compiled-file.ts';
-import type { MicroFigures } from './micro-benchmark.ts';
-
-const DEADLINE_MS = 120_000;
-
-interface Ended {
-  readonly code: number | string | null | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs the compiled benchmarks in a process of their own. */
-function runMicro(...options: string[]): Promise<Ended> {
-  const file = compiledFile('bench/micro/micro.js');
-  return new Promise((resolve) => {
-    execFile(process.execPath, [file, ...options], { timeout: DEADLINE_MS }, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : error.code, stdout, stderr });
-    });
-  });
-}
+import { runMicro } from './micro-process.fixture.ts';
 
 describe('the micro-benchmarks', () => {
-  it(
-    'have a figure above 0 each, in every group',
-    async () => {
-      const { code, stdout, stderr } = await runMicro('--quick', '--json');
-      expect([code, stderr]).toEqual([0, '']);
-      const { benchmarks, ...machine } = JSON.parse(stdout) as { benchmarks: MicroFigures[] };
-      expect(machine).toMatchObject({ node: process.version, quick: true });
-      const groups = new Set(benchmarks.map(({ group }) => group));
-      expect([...groups]).toEqual(['codecs', 'ring', 'rooms', 'admission', 'senders', 'hand-over', 'presence']);
-      for (const { group, name, units, median, mean, p99, samples } of benchmarks) {
-        const figures = [units, median, mean, p99, samples];
-        expect(
-          figures.every((figure) => figure > 0),
-          `${group}: ${name}: ${figures}`,
-        ).toBe(true);
-      }
-      expect(new Set(benchmarks.map(({ group, name }) => `${group}: ${name}`)).size).toBe(benchmarks.length);
-    },
-    DEADLINE_MS,
-  );
-
   it('are narrowed down by a filter and printed as a table', async () => {
     const { code, stdout } = await runMicro('--quick', 'encodeBatch, 20');
     expect(code).toBe(0);

@@ -1,40 +1,12 @@
-import { existsSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
-import { type BenchProcessOptions, runBench } from '../cli/bench-process.fixture.ts';
-import type { BenchDocument, RunDocument } from '../report/bench-document.ts';
+import { measure } from './measured-scenario.fixture.ts';
 
 const volleys: ServerProcess[] = [];
 
 afterAll(() => {
   for (const { child } of volleys) child.kill('SIGKILL');
 });
-
-/** Runs the command, which must succeed, and checks what holds for every run. */
-async function measure(
-  line: string,
-  options: BenchProcessOptions = {},
-): Promise<BenchDocument & { readonly run: RunDocument }> {
-  const { code, stdout, stderr } = await runBench(`--json ${line}`, options);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const document = JSON.parse(stdout) as BenchDocument;
-  expect(document).toMatchObject({ schemaVersion: 1, interrupted: false });
-  for (const run of document.runs) {
-    expect(run.delivered.frames).toBeGreaterThan(0);
-    expect(run).toMatchObject({
-      lostFrames: 0,
-      outOfOrderFrames: 0,
-      skippedMessages: 0,
-      faults: [],
-      failedConnects: 0,
-    });
-    expect(run.comments.accepted).toBeGreaterThan(0);
-    expect(run.comments.refusedByCode).toEqual({});
-  }
-  const [run] = document.runs;
-  if (run === undefined) throw new Error('no run');
-  return { ...document, run };
-}
 
 describe.concurrent('the scenario', () => {
   it('hot-room measures latency, throughput, the server and the generator', async () => {
@@ -87,18 +59,6 @@ describe.concurrent('the scenario', () => {
     expect(run.server.cpuMicrosecondsPerFrame).toBeNull();
   });
 
-  it('join-storm has viewers resume behind, on a server with files of its own', async () => {
-    const { run, settings } = await measure(
-      '--scenario join-storm --behind 2 -c 30 -d 1 --warmup 0 --interval 100 --server-store lmdb',
-    );
-    expect(settings).toMatchObject({ behindSeconds: 2, serverStore: 'lmdb' });
-    expect(run.latencyMs.caughtUp?.count).toBe(30);
-    expect(run.closedByCode).toEqual({});
-    const [, folder = ''] = /--store lmdb:(\S+)/.exec(run.server.description) ?? [];
-    expect(folder).toContain('volley-bench-');
-    expect(existsSync(folder)).toBe(false);
-  });
-
   it('ingest has every comment of a flood acknowledged', async () => {
     const { run, settings } = await measure('--scenario ingest --senders 20 -r 4 -d 1 --warmup 0 --interval 50');
     expect(settings.commentsBy).toBe('flooding senders');
@@ -114,16 +74,6 @@ describe.concurrent('the scenario', () => {
     // As little as this the kernel takes for them.
     expect(run.notes).toContainEqual(expect.stringMatching(/closed for being slow 0: the kernel still took all/));
     expect(run.server.slowCloses).toBe(0);
-  });
-
-  it('workers compares servers', async () => {
-    const { runs, comparison } = await measure(
-      '--scenario workers --server-workers 1,2 -c 20 -d 1 --warmup 0 --interval 100',
-    );
-    expect(runs.map(({ label }) => label)).toEqual(['1 server worker', '2 server workers']);
-    expect(runs.map(({ server }) => server.shardCores?.length)).toEqual([1, 2]);
-    const frames = comparison.find(({ figure }) => figure === 'frames a second');
-    expect(frames?.ratios).toEqual([1, expect.any(Number)]);
   });
 
   it('churn times the coming back', async () => {
