@@ -89,7 +89,8 @@ export class CountGrowth {
   }
 }
 
-function zeroCounts(): Sums {
+/** Every count at 0. */
+export function zeroCounts(): Sums {
   return {
     commentsHttp: 0,
     commentsSocket: 0,

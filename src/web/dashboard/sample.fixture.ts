@@ -1,21 +1,5 @@
+import { zeroCounts } from '../../metrics/count-growth.ts';
 import type { Counts, Sample } from '../../metrics/sample.ts';
-
-const ZERO: Counts = {
-  commentsHttp: 0,
-  commentsSocket: 0,
-  refused: 0,
-  batches: 0,
-  pushes: 0,
-  presences: 0,
-  ringWaits: 0,
-  shardRestarts: 0,
-  joined: 0,
-  deliveries: 0,
-  deliveredBytes: 0,
-  dropped: 0,
-  skipped: 0,
-  closed: 0,
-};
 
 const NEVER = { count: 0, mean: 0, p99: 0, max: 0 };
 
@@ -33,6 +17,6 @@ export function sampleOf(given: Partial<Omit<Sample, 'rates'>> & { rates?: Parti
     push: NEVER,
     threads: [],
     ...given,
-    rates: { ...ZERO, ...given.rates },
+    rates: { ...zeroCounts(), ...given.rates },
   };
 }
