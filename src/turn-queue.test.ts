@@ -92,8 +92,24 @@ describe('a queue for turns of the loop', () => {
     }
     await walked;
     for (let i = 0; i < 10; i += 1) await nextTurn();
-    // Nobody waits after the last.
-    expect(pauses.map(({ ms }) => Math.round(ms))).toEqual([5, 30, 100]);
+    expect(pauses.map(({ ms }) => Math.round(ms))).toEqual([5, 30, 100, 100]);
+  });
+
+  it('has who asks in a pause wait for its end, though nobody did when it began', async () => {
+    const { clock, pass, pauses } = createClock();
+    const turns = new TurnQueue(3, clock);
+    await turns.next();
+    pass(50);
+    await nextTurn();
+    let got = 0;
+    for (let i = 0; i < 3; i += 1) turns.next().then(() => (got += 1));
+    for (let i = 0; i < 10; i += 1) await nextTurn();
+    expect([got, pauses.map(({ ms }) => ms)]).toEqual([0, [50]]);
+    pauses.at(-1)?.end();
+    await nextTurn();
+    expect(got).toBe(1);
+    for (let i = 0; i < 3; i += 1) await nextTurn();
+    expect([got, pauses.length]).toEqual([3, 1]);
   });
 
   it('goes on without a pause where it is others that take long', async () => {

@@ -57,9 +57,14 @@ export class TurnQueue {
     for (let i = 0; i < count; i += 1) (this.#holding.shift() ?? this.#waiting.shift())?.();
   }
 
+  /** Who asks in a pause waits for its end, though nobody did when it began. */
   #look(took: number): void {
+    if (took >= LONG_MS) this.#clock.after(Math.min(took, LONGEST_PAUSE_MS), () => this.#goOn(1));
+    else this.#goOn(this.#most);
+  }
+
+  #goOn(count: number): void {
     if (this.length === 0) this.#isSet = false;
-    else if (took < LONG_MS) this.#set(this.#most);
-    else this.#clock.after(Math.min(took, LONGEST_PAUSE_MS), () => this.#set(1));
+    else this.#set(count);
   }
 }

@@ -67,7 +67,7 @@ export class JoinDesk {
   constructor(options: JoinDeskOptions) {
     this.#options = options;
     this.#turns = new TurnQueue(READINGS_A_TURN, options.clock);
-    this.#depths = new RoomDepths(options.store, options.clock, options.maxBackfill);
+    this.#depths = new RoomDepths(options.store, options.clock, options.maxBackfill, this.#turns);
   }
 
   /**

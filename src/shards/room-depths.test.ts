@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
 import { batchOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
+import { TurnQueue } from '../turn-queue.ts';
 import { RoomDepths } from './room-depths.ts';
 
 /** Appends a batch of so many comments, `hole` numbers after the one before. */
@@ -33,7 +34,7 @@ describe('how far back comments reach', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 80 }), async (steps) => {
         const store = new FakeStore();
-        const depths = new RoomDepths(store, new FakeClock(), 40);
+        const depths = new RoomDepths(store, new FakeClock(), 40, new TurnQueue());
         const seqs = [0];
         for (const one of steps) {
           if (one.kind === 'append') {
@@ -52,7 +53,7 @@ describe('how far back comments reach', () => {
     const store = new FakeStore();
     for (let i = 0; i < 3_000; i += 1) append(store, 'a', 1);
     const counter = countOutlines(store);
-    const depths = new RoomDepths(store, new FakeClock(), 10_000);
+    const depths = new RoomDepths(store, new FakeClock(), 10_000, new TurnQueue());
     const asked = Array.from({ length: 300 }, (_, i) => depths.seqBefore('a', 3_000, 2_000 + i));
     expect(await Promise.all(asked)).toEqual(Array.from({ length: 300 }, (_, i) => 1_000 - i));
     expect(counter.asked).toBe(4);
@@ -66,7 +67,7 @@ describe('how far back comments reach', () => {
     const clock = new FakeClock();
     for (const room of ['a', 'b']) append(store, room, 3);
     const counter = countOutlines(store);
-    const depths = new RoomDepths(store, clock, 100);
+    const depths = new RoomDepths(store, clock, 100, new TurnQueue());
     await depths.seqBefore('a', 1, 2);
     await depths.seqBefore('a', 1, 2);
     expect(counter.asked).toBe(1);
@@ -79,11 +80,29 @@ describe('how far back comments reach', () => {
   it('is asked for again after a fault of the store', async () => {
     const store = new FakeStore();
     append(store, 'a', 3);
-    const depths = new RoomDepths(store, new FakeClock(), 100);
+    const depths = new RoomDepths(store, new FakeClock(), 100, new TurnQueue());
     const outline = store.outline.bind(store);
     store.outline = () => Promise.reject(new Error('disk'));
     await expect(depths.seqBefore('a', 1, 2)).rejects.toThrow('disk');
     store.outline = outline;
     expect(await depths.seqBefore('a', 1, 2)).toBe(0);
+  });
+
+  it('is looked for in few rooms a turn of the loop, however many are asked for at once', async () => {
+    const store = new FakeStore();
+    const rooms = Array.from({ length: 20 }, (_, i) => `room-${i}`);
+    for (const room of rooms) append(store, room, 1);
+    const counter = countOutlines(store);
+    const clock = new FakeClock();
+    const depths = new RoomDepths(store, clock, 100, new TurnQueue(4, clock));
+    const asked = Promise.all(rooms.map((room) => depths.seqBefore(room, 1, 50)));
+    const most: number[] = [];
+    while (counter.asked < rooms.length) {
+      const before = counter.asked;
+      await new Promise((resolve) => setImmediate(resolve));
+      most.push(counter.asked - before);
+    }
+    expect(Math.max(...most)).toBe(4);
+    expect(await asked).toEqual(new Array(20).fill(0));
   });
 });

@@ -1,7 +1,8 @@
 import type { Clock } from '../clock.ts';
 import type { BatchOutline, Store } from '../store/store.ts';
+import type { TurnQueue } from '../turn-queue.ts';
 
-/** Batches looked at in one turn of the loop: 3 ms with LMDB. */
+/** Batches looked at with one turn of the queue: 3 ms with LMDB. */
 const STRETCH = 1_000;
 
 /** A room that nobody asked for is forgotten after this time, in ms. */
@@ -30,14 +31,19 @@ export class RoomDepths {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #most: number;
+  readonly #turns: TurnQueue;
   /** The least lately used first. */
   readonly #rooms = new Map<string, Depth>();
 
-  /** @param most comments that anybody asks for */
-  constructor(store: Store, clock: Clock, most: number) {
+  /**
+   * @param most comments that anybody asks for
+   * @param turns what every look into the store waits for
+   */
+  constructor(store: Store, clock: Clock, most: number, turns: TurnQueue) {
     this.#store = store;
     this.#clock = clock;
     this.#most = most;
+    this.#turns = turns;
   }
 
   /** What {@link Store.seqBefore} would answer; `comments` is at most `most`. */
@@ -66,12 +72,12 @@ export class RoomDepths {
     const found: BatchOutline[] = [];
     let comments = 0;
     for (let from = upTo; comments < this.#most; ) {
+      await this.#turns.next();
       const stretch = await this.#store.outline(room, from, this.#most - comments, newest, STRETCH);
       for (const batch of stretch) comments += batch.count;
       found.push(...stretch);
       if (stretch.length < STRETCH) break;
       from = (stretch.at(-1)?.seq ?? 1) - 1;
-      await new Promise((resolve) => setImmediate(resolve));
     }
     // Where more is new than anybody asks for, what was remembered is too old.
     if (comments >= this.#most) depth.batches.length = depth.sums.length = 0;
