@@ -91,7 +91,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   const reading = { store, turns: new TurnQueue(), answers: new LongAnswers(app, options.logger) };
   serveCommentIntake(app, { rooms, tally, maxText });
   serveRooms(app, rooms, store);
-  serveHistory(app, reading);
+  serveHistory(app, { ...reading, tally });
   serveRecall(app, { rooms, store, tally, logger: options.logger });
   serveDplayer(app, { ...reading, rooms, tally, maxText });
   if (options.sampler !== undefined) serveDashboard(app, options.sampler);

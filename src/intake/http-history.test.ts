@@ -163,7 +163,7 @@ describe('a page of comments', () => {
   });
 
   it('is refused behind 500 others that wait, which get theirs, and given again after them', async () => {
-    const { get, logged } = await createRoom(1);
+    const { get, logged, tally } = await createRoom(1);
     const answers = await Promise.all(Array.from({ length: 600 }, () => get('/rooms/lobby/comments')));
     const statuses = answers.map(({ statusCode }) => statusCode);
     expect([new Set(statuses), statuses.filter((status) => status === 200).length]).toEqual([new Set([200, 503]), 500]);
@@ -171,6 +171,7 @@ describe('a page of comments', () => {
       expectProblem(answer, 'BUSY');
       expect(answer.headers['retry-after']).toBe('1');
     }
+    expect(tally.refused.get('BUSY')).toBe(100);
     expect((await get('/rooms/lobby/comments')).statusCode).toBe(200);
     expect(logged).toEqual([]);
   });

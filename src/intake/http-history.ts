@@ -5,6 +5,7 @@ import { type ExportFormat, renderExport } from '../exports/export-format.ts';
 import { type HistorySource, walkHistory } from '../exports/history.ts';
 import { NdjsonExport } from '../exports/ndjson-export.ts';
 import { XmlExport } from '../exports/xml-export.ts';
+import type { Tally } from '../metrics/tally.ts';
 import type { Store } from '../store/store.ts';
 import type { TurnQueue } from '../turn-queue.ts';
 import { type HistoryFormat, type HistoryQuery, type RawQuery, readHistoryQuery } from './history-query.ts';
@@ -24,6 +25,7 @@ export interface HistoryOptions {
   /** Shared by all who read much, so that together they hold nothing up for longer than one does. */
   readonly turns: TurnQueue;
   readonly answers: LongAnswers;
+  readonly tally: Tally;
 }
 
 /** A page of comments as it is answered. */
@@ -38,7 +40,7 @@ interface Page {
 }
 
 /** `GET /rooms/:room/comments`: a page of what is kept as JSON, or all of it as a document that is streamed. */
-export function serveHistory(app: FastifyInstance, { store, turns, answers }: HistoryOptions): void {
+export function serveHistory(app: FastifyInstance, { store, turns, answers, tally }: HistoryOptions): void {
   app.get('/rooms/:room/comments', async (request: ReadRequest, reply) => {
     const { room } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
@@ -46,7 +48,10 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers }: Hi
     if (typeof query === 'string') return sendRefusal(reply, { code: query });
     const source = { store, turns, room, isGone: () => isGone(reply) };
     if (query.format === 'json') {
-      if (turns.length >= MOST_WAITING) return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
+      if (turns.length >= MOST_WAITING) {
+        tally.refuse('BUSY');
+        return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
+      }
       return readPage(source, query, request.query);
     }
     const format = createFormat(query.format, room, query.origin);

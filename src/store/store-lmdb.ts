@@ -27,7 +27,7 @@ export interface LmdbStoreOptions {
   readonly durability: Durability;
   /** ms that a batch is kept, 0 for ever. */
   readonly retainAge: number;
-  /** Most bytes of pages in use, 0 for no bound. */
+  /** Most bytes of pages that hold batches, 0 for no bound. */
   readonly retainBytes: number;
   readonly clock: Clock;
   /**
