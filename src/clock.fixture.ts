@@ -4,6 +4,8 @@ import type { Clock } from './clock.ts';
 export class FakeClock implements Clock {
   #now: number;
   #timers: { at: number; run: () => void }[] = [];
+  /** By how many ms the host's wall clock is ahead. */
+  wallOffset = 0;
 
   constructor(now = 1_764_000_000_000) {
     this.#now = now;
@@ -14,7 +16,7 @@ export class FakeClock implements Clock {
   }
 
   unix(): number {
-    return this.#now;
+    return this.#now + this.wallOffset;
   }
 
   after(ms: number, run: () => void): () => void {

@@ -58,6 +58,8 @@ export const REFUSALS = {
   SHUTTING_DOWN: { status: 503, message: 'the server is shutting down' },
   NOT_READY: { status: 503, message: 'not every shard is listening' },
   STORE_FAILED: { status: 503, message: 'the store could not be read or written' },
+  STORE_UNKNOWN: { status: 503, message: 'whether this is stored is not known: it may still appear' },
+  STORE_STALLED: { status: 503, message: 'the store does not answer: try again later' },
   INTERNAL: { status: 500, message: 'an unexpected fault; the server logged it' },
   STORE_FULL: { status: 507, message: 'the store is full' },
 } as const satisfies Record<string, { status: number; message: string }>;
@@ -80,8 +82,8 @@ const FAULTS = {
   STORE_LOCKED: 'another server runs on the same directory',
   STORE_FOREIGN: 'the directory of the store is not a store of volley',
   STORE_DENIED: 'the directory of the store may not be read or written',
-  STORE_DAMAGED: 'the data file of the store is truncated or unreadable',
-  STORE_VERSION: 'the store was written by a later volley',
+  STORE_DAMAGED: 'files of the store are missing, truncated or altered',
+  STORE_VERSION: 'the store was written by another version of volley',
   BINARY_MISSING: 'uWebSockets.js has no binary for this Node.js',
 } as const satisfies Record<string, string>;
 

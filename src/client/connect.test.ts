@@ -118,7 +118,7 @@ describe('connect, with a real server', () => {
   it('goes on over a restart of the server, no comment lost or doubled', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'volley-client-'));
     ends.push(() => rmSync(dir, { recursive: true, force: true }));
-    const store = ['--store', `lmdb:${dir}`];
+    const store = ['--store', `level:${dir}`];
     const first = await start(store);
     const watchers = await Promise.all(CODECS.map((codec) => watchLive(first.viewerUrl, { codec })));
     const states: ConnectionState[] = [];

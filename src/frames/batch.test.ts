@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blankComment, blankComments, decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
+import {
+  blankComments,
+  decodeBatch,
+  type EncodedBatch,
+  encodeBatch,
+  type NumberedBatch,
+  type TimedDraft,
+} from './batch.ts';
 
 const AT = 1_764_000_000_000;
 const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };
@@ -165,15 +172,16 @@ describe('encoded bytes', () => {
 
 describe('comments that are recalled together', () => {
   const { bytes } = encodeBatch([FULL, PLAIN, { ...FULL, text: 'last' }]);
-  const batch = { seq: 42, prev: 41, bytes };
+  const batch = { seq: 42, prev: 41, bytes, count: 3 };
 
   it('leave the same bytes as one after the other, and tell which of them were there', () => {
-    const first = blankComment(batch, 2) as Uint8Array;
-    const both = blankComment({ ...batch, bytes: first }, 0) as Uint8Array;
+    const first = blankComments(batch, [2])?.batch as EncodedBatch;
+    const both = blankComments({ ...batch, ...first }, [0])?.batch as EncodedBatch;
     const together = blankComments(batch, [2, 7, 0, 2, -1]);
-    expect(together?.places).toEqual(new Set([2, 0]));
-    expect(hex(together?.bytes ?? new Uint8Array())).toBe(hex(both));
-    expect(blankComments({ ...batch, bytes: both }, [0, 1, 2])?.places).toEqual(new Set([1]));
+    expect(together?.indexes).toEqual([2, 0]);
+    expect(together?.batch.count).toBe(1);
+    expect(hex(together?.batch.bytes ?? new Uint8Array())).toBe(hex(both.bytes));
+    expect(blankComments({ ...batch, ...both }, [0, 1, 2])?.indexes).toEqual([1]);
   });
 
   it('are none where none of them is there', () => {
@@ -181,6 +189,11 @@ describe('comments that are recalled together', () => {
     expect(blankComments(batch, [3, -1, Number.NaN])).toBeNull();
   });
 });
+
+/** The bytes of a batch of three without one of them; null where that is not there. */
+function blankComment(batch: NumberedBatch, index: number): Uint8Array | null {
+  return blankComments({ ...batch, count: 3 }, [index])?.batch.bytes ?? null;
+}
 
 describe('a comment that is recalled', () => {
   const { bytes } = encodeBatch([FULL, PLAIN, { ...FULL, text: 'last' }]);

@@ -41,7 +41,7 @@ export class PusherBench {
   }
 
   room(name: string, ...codecs: Codec[]): Room {
-    const room = new Room(name, 0, 1);
+    const room = new Room(name, 1);
     for (const codec of codecs) room.addViewers(0, codec, 1);
     return room;
   }

@@ -92,7 +92,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   serveCommentIntake(app, { rooms, tally, maxText });
   serveRooms(app, rooms, store);
   serveHistory(app, { ...reading, tally });
-  serveRecall(app, { rooms, store, tally, logger: options.logger });
+  serveRecall(app, { store, tally, logger: options.logger });
   serveDplayer(app, { ...reading, rooms, tally, maxText });
   if (options.sampler !== undefined) serveDashboard(app, options.sampler);
   if (options.pages !== undefined) await servePages(app, { settings: options.pages, logger: options.logger });

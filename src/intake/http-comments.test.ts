@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createApi, expectProblem } from './http-api.fixture.ts';
@@ -7,7 +8,7 @@ const URL = '/rooms/lobby/comments';
 const WAITING = `${URL}?wait=stored`;
 
 function createStore(): MemoryStore {
-  return new MemoryStore({ comments: 10_000, bytes: 1e9, age: 1e9, now: () => 0 });
+  return new MemoryStore({ comments: 10_000, bytes: 1e9, age: 1e9, clock: new FakeClock(0) });
 }
 
 describe('a post', () => {
@@ -38,7 +39,7 @@ describe('a post', () => {
     expect((await post(URL, '\ufeff{"text":"弹幕"}', headers)).statusCode).toBe(202);
     expect((await post(URL, { text: 'x', user: 'u', name: 'n' })).statusCode).toBe(202);
     await clock.advance(10);
-    expect(await store.read('lobby', 0, 1, 1e6)).toHaveLength(1);
+    expect((await store.read('lobby', 0, 1, 1e6)).batches).toHaveLength(1);
   });
 
   it('that is refused in part tells which comments, in order, by their index', async () => {

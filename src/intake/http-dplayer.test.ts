@@ -27,7 +27,7 @@ describe('POST /dplayer/v3/', () => {
   it('makes a comment like any other of it', async () => {
     const { post, answered, store } = await createMemoryApi();
     await answered(post(PATH, { ...SENT, text: ' <b>"Tom" & \'Jerry\'</b> ' }));
-    const [batch] = await store.read('lobby', 0, 1, 1e6);
+    const [batch] = (await store.read('lobby', 0, 1, 1e6)).batches;
     const { comments } = decodeBatch(batch ?? { seq: 0, prev: 0, bytes: new Uint8Array() });
     expect(comments).toEqual([
       {
@@ -117,7 +117,7 @@ describe('POST /dplayer/v3/', () => {
     const { post, clock, store, sink, tally } = await createMemoryApi();
     expectRefused(await post(PATH, payload), code);
     await clock.advance(2_000);
-    expect([store.lastSeq('lobby'), sink.pushes]).toEqual([0, []]);
+    expect([(await store.head('lobby')).seq, sink.pushes]).toEqual([0, []]);
     expect([...tally.refused]).toEqual([[code, 1]]);
   });
 
@@ -128,7 +128,7 @@ describe('POST /dplayer/v3/', () => {
     expectRefused(await post(PATH, Buffer.from([0x22, 0xff, 0x22])), 'NOT_UTF8');
     expectRefused(await post(PATH, undefined, {}), 'NOT_JSON');
     await clock.advance(2_000);
-    expect(store.lastSeq('lobby')).toBe(0);
+    expect((await store.head('lobby')).seq).toBe(0);
   });
 
   it('says so when the room has no place', async () => {

@@ -14,8 +14,8 @@ import { isGone, type LongAnswers } from './http-stream.ts';
 
 type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQuery }>;
 
-/** Readings that wait for their turn when another page is refused `BUSY`: it would wait for seconds. */
-const MOST_WAITING = 500;
+/** Pages that are being read when another is refused `BUSY`: it would wait for seconds. */
+const MOST_PAGES = 500;
 
 /** When a client that is refused may try again, in ms. */
 const RETRY_MS = 1_000;
@@ -41,6 +41,7 @@ interface Page {
 
 /** `GET /rooms/:room/comments`: a page of what is kept as JSON, or all of it as a document that is streamed. */
 export function serveHistory(app: FastifyInstance, { store, turns, answers, tally }: HistoryOptions): void {
+  let pages = 0;
   app.get('/rooms/:room/comments', async (request: ReadRequest, reply) => {
     const { room } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
@@ -48,11 +49,16 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers, tall
     if (typeof query === 'string') return sendRefusal(reply, { code: query });
     const source = { store, turns, room, isGone: () => isGone(reply) };
     if (query.format === 'json') {
-      if (turns.length >= MOST_WAITING) {
+      if (pages >= MOST_PAGES) {
         tally.refuse('BUSY');
         return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
       }
-      return readPage(source, query, request.query);
+      pages += 1;
+      try {
+        return await readPage(source, query, request.query);
+      } finally {
+        pages -= 1;
+      }
     }
     const format = createFormat(query.format, room, query.origin);
     const headers = { 'Content-Disposition': `attachment; filename="${nameFile(room)}.${format.extension}"` };
@@ -83,8 +89,7 @@ async function readPage(
   // One more than the page holds tells whether there is another.
   for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) found.push(...piece);
   const comments = found.slice(0, range.limit);
-  // Not before: a room that was not asked for lately is looked for on disk, for which the walk waited for its turn.
-  const seq = store.lastSeq(room);
+  const { seq } = await store.head(room);
   const here = range.newestFirst ? (until ?? String(seq + 1)) : since;
   return { room, seq, comments, next: comments.at(-1)?.id ?? String(here), more: found.length > comments.length };
 }

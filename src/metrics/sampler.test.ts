@@ -230,7 +230,7 @@ describe('a room’s detail', () => {
     const rig = await createSampler();
     rig.rooms.join('a', 0, 0, 2);
     rig.rooms.join('a', 1, 2, 3);
-    expect(rig.sampler.describeRoom('a')).toMatchObject({ live: true, sincePush: null });
+    expect(await rig.sampler.describeRoom('a')).toMatchObject({ live: true, sincePush: null });
     post(rig, 'a', 4);
     await rig.clock.advance(10);
     const { stored, answer } = rig.store.store('a');
@@ -238,7 +238,7 @@ describe('a room’s detail', () => {
     rig.store.deliver(stored);
     await rig.clock.advance(1_000);
     post(rig, 'a', 1);
-    expect(rig.sampler.describeRoom('a')).toEqual({
+    expect(await rig.sampler.describeRoom('a')).toEqual({
       room: 'a',
       live: true,
       viewers: 5,
@@ -254,7 +254,12 @@ describe('a room’s detail', () => {
   it('is little of one that nobody watches', async () => {
     const rig = await createSampler();
     rig.store.deliver(rig.store.put('quiet', batchOf('x'), 41));
-    expect(rig.sampler.describeRoom('quiet')).toMatchObject({ live: false, seq: 41, viewers: 0, sincePush: null });
+    expect(await rig.sampler.describeRoom('quiet')).toMatchObject({
+      live: false,
+      seq: 41,
+      viewers: 0,
+      sincePush: null,
+    });
     expect(rig.rooms.size).toBe(0);
   });
 });

@@ -3,14 +3,14 @@ import { ALL_CODECS, DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from '../frames/
 import { Room } from './room.ts';
 
 describe('a room', () => {
-  it('begins idle, at the seq that the store has for it', () => {
-    const room = new Room('lobby', 42, 2);
-    expect(room).toMatchObject({ name: 'lobby', seq: 42, phase: 'idle', viewers: 0, pending: [], tail: [] });
+  it('waits for the store to open it', () => {
+    const room = new Room('lobby', 2);
+    expect(room).toMatchObject({ name: 'lobby', phase: 'opening', viewers: 0, pending: [], tail: [] });
     expect(room.viewersByCodec).toEqual([0, 0, 0]);
   });
 
   it('counts its viewers in all and by codec, over all shards', () => {
-    const room = new Room('lobby', 0, 3);
+    const room = new Room('lobby', 3);
     room.addViewers(0, JSON_CODEC, 2);
     room.addViewers(2, JSON_CODEC, 5);
     room.addViewers(1, DEFLATE_CODEC, 10);
@@ -20,7 +20,7 @@ describe('a room', () => {
   });
 
   it('takes off what a lost shard had, all codecs, and nothing of the others', () => {
-    const room = new Room('lobby', 0, 3);
+    const room = new Room('lobby', 3);
     for (const shard of [0, 1, 2]) {
       room.addViewers(shard, JSON_CODEC, 1);
       room.addViewers(shard, MSGPACK_CODEC, 10);
@@ -37,7 +37,7 @@ describe('a room', () => {
   });
 
   it('names the topic of each codec, and encodes it once', () => {
-    const room = new Room('a.b:c_d-9', 0, 1);
+    const room = new Room('a.b:c_d-9', 1);
     const decoder = new TextDecoder();
     const topics = ALL_CODECS.map((codec) => decoder.decode(room.topic(codec)));
     expect(topics).toEqual(['json:a.b:c_d-9', 'msgpack:a.b:c_d-9', 'deflate:a.b:c_d-9']);

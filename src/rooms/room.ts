@@ -18,11 +18,19 @@ export interface Waiting extends TimedDraft {
 }
 
 /**
- * What a room is doing with the batch that it has between fire and commit, of which there is at most one.
+ * What a room is doing. Between fire and commit it has one batch of its own at most.
  *
- *   idle ──fire──▶ appending ──stored and in the tail──▶ pushing ──committed to the ring──▶ idle
+ *   opening ──the store follows it──▶ idle ──fire──▶ appending ──answered and in the tail──▶ pushing
+ *      │ ▲                            ▲ ▲                │                                      │
+ *      └─┘ the store failed:          │ └────refused─────┘                                      │
+ *          again after a second       └───────────────committed to the ring────────────────────┘
+ *
+ * `appending` ends when both have come, in whichever order: the append's answer with a seq, and the tail with a batch of
+ * that seq. Batches of other nodes that the tail brings meanwhile wait for it, so that all go out as one push. A refused
+ * append (STORE_UNKNOWN too) ends it at once; if the tail brings the batch after all, it is pushed like another node's.
+ * While a room is `opening`, its comments wait and joins queue.
  */
-type RoomPhase = 'idle' | 'appending' | 'pushing';
+type RoomPhase = 'opening' | 'idle' | 'appending' | 'pushing';
 
 const encoder = new TextEncoder();
 
@@ -30,8 +38,10 @@ const encoder = new TextEncoder();
 export class Room {
   readonly name: string;
   /** The last committed seq: every shard has been told of the ring entries up to here, and of nothing beyond. */
-  seq: number;
-  phase: RoomPhase = 'idle';
+  seq = 0;
+  phase: RoomPhase = 'opening';
+  /** What is to be done once it is open. */
+  onOpen: (() => void)[] = [];
   /** Accepted, not yet fired, oldest first. */
   pending: Waiting[] = [];
   /** Delivered by the store, not yet pushed, oldest first. */
@@ -57,9 +67,8 @@ export class Room {
   readonly #byShard: Uint32Array;
   readonly #topics: (Uint8Array | undefined)[] = [];
 
-  constructor(name: string, seq: number, shards: number) {
+  constructor(name: string, shards: number) {
     this.name = name;
-    this.seq = seq;
     this.#byShard = new Uint32Array(shards * CODECS.length);
   }
 

@@ -110,6 +110,7 @@ describe("other nodes' batches", () => {
   it('fire a watched room at once after a quiet interval, then at most once an interval', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
     rooms.join('a', 0, 0, 1);
+    await settle();
     const start = clock.now();
     for (let i = 1; i <= 25; i += 1) {
       store.deliver(store.put('a', batchOf(`theirs ${i}`)));
@@ -127,7 +128,9 @@ describe("other nodes' batches", () => {
     await clock.advance(2_000);
     expect(sink.pushes).toEqual([]);
     expect(rooms.size).toBe(0);
-    expect(rooms.join('a', 0, 0, 1).seq).toBe(5);
+    const room = rooms.join('a', 0, 0, 1);
+    await settle();
+    expect(room.seq).toBe(5);
     store.deliver(store.put('a', batchOf('more'), 6));
     await clock.advance(2_000);
     expect(sink.pushes).toMatchObject([{ seqs: [6], prevs: [5] }]);
@@ -136,6 +139,7 @@ describe("other nodes' batches", () => {
   it('are pushed once, though the tail should begin anew and hand them out again', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
     rooms.join('a', 0, 0, 1);
+    await settle();
     const batches = [1, 2].map((n) => store.put('a', batchOf(`theirs ${n}`)));
     store.deliver(...batches);
     await clock.advance(2_000);
@@ -164,6 +168,7 @@ describe("other nodes' batches", () => {
   it('are merged up to maxBatch comments a push', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore(), { maxBatch: 5 });
     rooms.join('a', 0, 0, 1);
+    await settle();
     store.deliver(...[1, 2, 3, 4].map((n) => store.put('a', batchOf(`${n}.0`, `${n}.1`))));
     store.deliver(store.put('a', batchOf('0', '1', '2', '3', '4', '5', '6')), store.put('a', batchOf('last')));
     await clock.advance(5_000);
@@ -173,6 +178,7 @@ describe("other nodes' batches", () => {
   it('are pushed one at a time where each is larger than a push', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore(), { maxPushBytes: 10 });
     rooms.join('a', 0, 0, 1);
+    await settle();
     store.deliver(...[1, 2, 3].map((n) => store.put('a', batchOf(`long enough ${n}`))));
     await clock.advance(3_000);
     expect(sink.pushes.map(({ seqs }) => seqs)).toEqual([[1], [2], [3]]);

@@ -130,13 +130,13 @@ describe('the other settings', () => {
     }
   });
 
-  it('store: memory, or lmdb and a directory, which is what it is by default', () => {
-    expect(settingOf('store').fallback).toBe('lmdb:./data');
-    for (const store of ['memory', 'lmdb:./data', 'lmdb:/var/lib/volley', 'lmdb:a b:c', 'lmdb:数据']) {
+  it('store: memory, or level and a directory, which is what it is by default', () => {
+    expect(settingOf('store').fallback).toBe('level:./data');
+    for (const store of ['memory', 'level:./data', 'level:/var/lib/volley', 'level:a b:c', 'level:数据']) {
       expect(read('store', store)).toBe(store);
     }
-    for (const store of ['lmdb', 'lmdb:', 'Memory', '', 'memory ', 'lmdb:a\nb', 'lmdb:a\0b', 'nats:x']) {
-      expect(read('store', store), store).toBe('allowed: memory, or lmdb: and a directory');
+    for (const store of ['level', 'level:', 'Memory', '', 'memory ', 'level:a\nb', 'level:a\0b', 'nats:x']) {
+      expect(read('store', store), store).toBe('allowed: memory, or level: and a directory');
     }
   });
 

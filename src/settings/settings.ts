@@ -118,8 +118,8 @@ export const SETTINGS: readonly Setting[] = [
     name: 'store',
     flag: 'store',
     unit: 'name',
-    text: 'where batches are kept: lmdb:DIR (files in that directory) or memory (gone with the process)',
-    fallback: 'lmdb:./data',
+    text: 'where batches are kept: level:DIR (files in that directory) or memory (gone with the process)',
+    fallback: 'level:./data',
     check: checkStore,
   },
   {
@@ -133,11 +133,11 @@ export const SETTINGS: readonly Setting[] = [
         ? { value: text as Durability }
         : { allowed: DURABILITIES.join(' or ') },
   },
-  whole('retainAge', 's', 'lmdb store: how long a comment is kept, 0 for ever', 2_592_000, 0, 3_153_600_000),
+  whole('retainAge', 's', 'level store: how long a comment is kept, 0 for ever', 2_592_000, 0, 3_153_600_000),
   whole(
     'retainBytes',
     'bytes',
-    'lmdb store: most bytes kept in all rooms, 0 for no bound',
+    'level store: most bytes kept in all rooms, 0 for no bound',
     16_384 * MIB,
     0,
     MOST_RETAINED,
@@ -203,8 +203,8 @@ function whole(name: SettingName, unit: string, text: string, fallback: number, 
 }
 
 function checkStore(text: string): Checked {
-  if (text === 'memory' || /^lmdb:\P{Cc}+$/u.test(text)) return { value: text };
-  return { allowed: 'memory, or lmdb: and a directory' };
+  if (text === 'memory' || /^level:\P{Cc}+$/u.test(text)) return { value: text };
+  return { allowed: 'memory, or level: and a directory' };
 }
 
 function checkPublicUrl(text: string): Checked {

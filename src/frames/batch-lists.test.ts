@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StoredBatch } from '../store/store.ts';
-import { takeWithin } from './first-batches.ts';
+import { takeWithin } from './batch-lists.ts';
 
 /** Batches of so many bytes and comments each. */
 function batchesOf(...sizes: (readonly [bytes: number, count: number])[]): StoredBatch[] {
