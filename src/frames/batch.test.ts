@@ -5,9 +5,11 @@ import {
   decodeBatch,
   type EncodedBatch,
   encodeBatch,
+  fittingComments,
   type NumberedBatch,
   type TimedDraft,
 } from './batch.ts';
+import { decodeEnvelope, encodeEnvelope, envelopeLength } from './envelope.ts';
 
 const AT = 1_764_000_000_000;
 const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };
@@ -187,6 +189,52 @@ describe('comments that are recalled together', () => {
   it('are none where none of them is there', () => {
     expect(blankComments(batch, [])).toBeNull();
     expect(blankComments(batch, [3, -1, Number.NaN])).toBeNull();
+  });
+});
+
+describe('as many comments as fit', () => {
+  it('are at least one and at most as many as asked for, and their batch is never larger', () => {
+    const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(
+        fc.array(text, { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 1, max: 6_000 }),
+        (texts, most) => {
+          const drafts = texts.map((one) => ({ ...PLAIN, text: one, name: one.slice(0, 5), extra: 'x' }));
+          const count = fittingComments(drafts, 20, most);
+          expect(count).toBeGreaterThanOrEqual(1);
+          expect(count).toBeLessThanOrEqual(20);
+          if (count > 1) expect(encodeBatch(drafts.slice(0, count)).bytes.length).toBeLessThanOrEqual(most);
+        },
+      ),
+    );
+  });
+
+  it('are all of 1,000 with 200 four-byte characters in a megabyte', () => {
+    const drafts = Array.from({ length: 1_000 }, () => ({ ...PLAIN, text: '\u{1f44d}'.repeat(200) }));
+    expect(fittingComments(drafts, 1_000, 1_048_576)).toBe(1_000);
+    expect(encodeBatch(drafts).bytes.length).toBeLessThan(1_048_576);
+  });
+});
+
+describe('a stored value', () => {
+  it('is read as it was written, whatever is in its parts, and is a fault where it was cut short', () => {
+    const bytes = fc.uint8Array({ maxLength: 40 });
+    fc.assert(
+      fc.property(bytes, bytes, bytes, fc.nat(), (shown, rest, secret, count) => {
+        const batch = {
+          bytes: shown,
+          count,
+          ...(rest.length > 0 ? { rest } : {}),
+          ...(secret.length > 0 ? { private: secret } : {}),
+        };
+        const value = Buffer.alloc(envelopeLength(batch) + 3);
+        encodeEnvelope(batch, value, 3);
+        expect(decodeEnvelope(value.subarray(3))).toEqual(batch);
+        const cut = value.subarray(3, 3 + 13 + shown.length + rest.length - 1);
+        expect(() => decodeEnvelope(cut)).toThrow(CORRUPT);
+      }),
+    );
   });
 });
 

@@ -5,6 +5,83 @@ import { VolleyError } from '../codes.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { batchOf, createRooms, draftOf, Receipts, textsOf } from './rooms.fixture.ts';
 
+describe('a room that the store opens late', () => {
+  it('has its comments wait, and begins where the store says', async () => {
+    const { rooms, clock, store, sink } = await createRooms(new FakeStore());
+    store.deliver(store.put('a', batchOf('before'), 5));
+    store.holdReads = true;
+    rooms.join('a', 0, 0, 1);
+    rooms.offer('a', draftOf('x'), null, 0);
+    await clock.advance(2_000);
+    expect([rooms.get('a')?.phase, rooms.pending, store.appended]).toEqual(['opening', 1, []]);
+    store.answerReads();
+    await clock.advance(10);
+    const { stored, answer } = store.store('a');
+    store.deliver(stored);
+    answer();
+    await clock.advance(10);
+    expect(sink.pushes).toMatchObject([{ seqs: [6], prevs: [5], texts: ['x'] }]);
+  });
+
+  it('refuses them when it cannot be opened, and is tried again as long as somebody watches', async () => {
+    const faults: string[] = [];
+    const { rooms, clock, store } = await createRooms(new FakeStore(), { onFault: (room) => faults.push(room) });
+    const receipts = new Receipts();
+    store.followFault = new VolleyError('STORE_FAILED', 'gone');
+    rooms.join('a', 0, 0, 1);
+    rooms.offer('a', draftOf('x'), receipts, 7);
+    await clock.advance(2_500);
+    expect(receipts.codes.get(7)).toBe('STORE_FAILED');
+    expect(faults).toEqual(['a', 'a', 'a']);
+    store.followFault = null;
+    await clock.advance(1_000);
+    expect(rooms.get('a')?.phase).toBe('idle');
+    expect(store.followed.has('a')).toBe(true);
+  });
+
+  it('is forgotten when it cannot be opened and nobody watches', async () => {
+    const { rooms, clock, store } = await createRooms(new FakeStore());
+    store.followFault = new Error('gone');
+    rooms.offer('a', draftOf('x'), null, 0);
+    await clock.advance(10);
+    expect([rooms.size, rooms.pending]).toEqual([0, 0]);
+    await rooms.drain();
+  });
+});
+
+describe('a store that stalls', () => {
+  it('has comments refused until it is ready again, and keeps those it has', async () => {
+    const { rooms, clock, store } = await createRooms(new FakeStore());
+    rooms.offer('a', draftOf('x'), null, 0);
+    store.events?.state('stalled', 'no answer');
+    expect(rooms.offer('a', draftOf('y'), null, 1)).toEqual({ code: 'STORE_STALLED', retryAfterMs: 1_000 });
+    await clock.advance(10);
+    expect(store.appended).toHaveLength(1);
+    store.events?.state('ready', 'it answers');
+    expect(rooms.offer('a', draftOf('y'), null, 1)).toBeUndefined();
+  });
+});
+
+describe('what fires', () => {
+  it('fits into the largest value that the store takes, and the rest goes with the next batches', async () => {
+    const store = new FakeStore();
+    store.maxBatchBytes = 300_000;
+    const { rooms, clock } = await createRooms(store);
+    rooms.join('a', 0, 0, 1);
+    for (let i = 0; i < 1_000; i += 1) rooms.offer('a', draftOf('\u{1f44d}'.repeat(200)), null, i);
+    for (let i = 0; i < 3; i += 1) {
+      await clock.advance(1_000);
+      const { stored, answer } = store.store('a');
+      store.deliver(stored);
+      answer();
+    }
+    const counts = store.appended.map(({ batch }) => batch.count);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+    expect(Math.min(...counts.slice(0, -1))).toBeGreaterThan(300);
+    for (const { batch } of store.appended) expect(batch.bytes.length).toBeLessThan(300_000);
+  });
+});
+
 describe('a batch in flight', () => {
   it('is the only one of its room between fire and commit', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
