@@ -68,7 +68,7 @@ class Shard {
   constructor(task: ShardTask, app: TemplatedApp) {
     this.#task = task;
     this.#app = app;
-    this.#ring = new RingReader(task.ring, task.shard, task.position);
+    this.#ring = new RingReader(task.ring, task.shard);
     this.#counters = new ShardCounters(task.counters, task.shard);
     this.#counters.set('viewers', 0);
     this.#outbox = new Outbox(task.port);

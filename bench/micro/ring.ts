@@ -11,6 +11,8 @@ import { takenBatches } from './sample.ts';
 const CAPACITY = 16_777_216;
 
 const FRAMES = 100;
+/** The mask of the one reader. */
+const ONLY = Uint32Array.of(1);
 const SIZES = [
   { name: '892-byte frames', bytes: 892 },
   { name: '12 KB frames', bytes: 12_288 },
@@ -26,13 +28,13 @@ class RingRig {
   readonly entries: readonly RingEntry[];
   readonly #writer: RingWriter;
   readonly #reader: RingReader;
-  head: number;
+  #head = 0;
 
   constructor(bytes: number) {
     const memory = createRing(CAPACITY, 1);
     this.#writer = new RingWriter(memory);
-    this.head = this.#writer.attach(0);
-    this.#reader = new RingReader(memory, 0, this.head);
+    this.#writer.attach(0);
+    this.#reader = new RingReader(memory, 0);
     this.entries = entriesOf(bytes);
   }
 
@@ -40,14 +42,16 @@ class RingRig {
   write(): boolean {
     let written = true;
     for (const entry of this.entries) written = this.#writer.write([entry]) && written;
-    this.head = this.#writer.publish();
+    this.#writer.publish((_reader, head) => {
+      this.#head = head;
+    });
     return written;
   }
 
   /** Reads what was published; gives the bytes of its frames. */
   read(): number {
     let bytes = 0;
-    this.#reader.read(this.head, (topic, frame) => {
+    this.#reader.read(this.#head, (topic, frame) => {
       do_not_optimize(topic);
       bytes += frame.length;
     });
@@ -57,8 +61,8 @@ class RingRig {
   /** What a reader gets, as copies. */
   readEntries(): RingEntry[] {
     const entries: RingEntry[] = [];
-    this.#reader.read(this.head, (topic, frame, flags) => {
-      entries.push({ topic: Uint8Array.from(topic), frame: Uint8Array.from(frame), flags });
+    this.#reader.read(this.#head, (topic, frame, flags) => {
+      entries.push({ topic: Uint8Array.from(topic), frame: Uint8Array.from(frame), flags, readers: ONLY });
     });
     return entries;
   }
@@ -103,5 +107,6 @@ function entriesOf(bytes: number): RingEntry[] {
     topic: encoder.encode(topicOf(MSGPACK_CODEC, `room-${i}`)),
     frame: frames[i % frames.length] as Uint8Array,
     flags: BINARY,
+    readers: ONLY,
   }));
 }
