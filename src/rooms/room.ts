@@ -87,6 +87,7 @@ export class Room {
 
   /** Counts viewers in, or out where `count` is negative. */
   addViewers(shard: number, codec: Codec, count: number): void {
+    if (count === 0) return;
     const index = shard * CODECS.length + codec;
     const viewers = (this.#byShard[index] ?? 0) + count;
     this.#byShard[index] = viewers;
