@@ -2,9 +2,8 @@
  * From batches to the ring: makes a push's frames, commits them, and tells the shards.
  *
  * A commit is one turn of the loop: bytes into the ring, `Atomics.store(head)`, one wake-up for each shard that has
- * viewers for something in it, and the room's seq. Codecs in use and the shards of each are read in that turn, in which
- * no join is answered: a viewer is counted before the boundary of its join is read, so no entry above that boundary is
- * without its shard.
+ * viewers for something in it, and the room's seq. Codecs in use and the shards of each are read in that turn. A viewer
+ * is counted before the boundary of its join is read, so every entry above that boundary names its shard.
  */
 import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Tally } from '../metrics/tally.ts';
