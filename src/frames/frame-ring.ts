@@ -24,18 +24,18 @@
  * A reader is due from the wake-up until it has read up to the last head that it was told:
  *
  *        wake-up: the writer stores read[r] = begin of the commit
- *   idle ────────────────────────────────────────────────────────▶ due ──┐ wake-up: read[r] stays
- *     ▲                                                               │ ◀──┘
- *     └───────────────────────────────────────────────────────────────┘
+ *   idle ────────────────────────────────────────────────────────▶ due ◀──┐ wake-up: read[r] stays
+ *     ▲                                                             │ └───┘
+ *     └─────────────────────────────────────────────────────────────┘
  *        read(): the reader stores read[r] = the head that it was told last
  *
- * - An idle reader holds nothing: what was written since is not for it. The writer reclaims up to the slowest reader that
- *   is due. So a reader that is never woken holds no space, however often the ring goes round, and when it is woken it begins at
- *   the commit that has something for it.
+ * - An idle reader holds nothing: what was written since is not for it. The writer reclaims up to the slowest reader
+ *   that is due. So a reader that is never woken holds no space, however often the ring goes round, and when it is woken
+ *   it begins at the commit that has something for it.
  * - Memory order: the writer fills bytes with plain stores, then `Atomics.store(head)`. A reader learns a head from
  *   a message that was posted after that store, and frees by `Atomics.store(read[r])` after its last plain load.
- *   read[r] has one owner at a time: the writer while the reader is idle, which it sees by `read[r]` being the last head that
- *   it told; the reader from the message on, which is posted after the writer's own store to read[r].
+ *   read[r] has one owner at a time: the writer while the reader is idle, which it sees by read[r] being the last head
+ *   that it told; the reader from the message on, which is posted after the writer's own store to read[r].
  */
 import { VolleyError } from '../codes.ts';
 
