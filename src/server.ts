@@ -86,7 +86,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     clock,
     ring,
     tally,
-    wake: (head) => pool?.wake(head),
+    wake: (shard, head) => pool?.wake(shard, head),
     committed: (room, seq) => rooms.committed(room, seq),
     oversized: (room, bytes) => logger.error({ room, bytes }, 'a frame is larger than the ring can take'),
   });

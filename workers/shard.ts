@@ -14,10 +14,9 @@
  */
 
 import { App, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
-import { clearInterval, setInterval } from 'node:timers';
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
-import { LoopDelayMeter, threadCpuSeconds } from '../src/metrics/thread-stats.ts';
+import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds } from '../src/metrics/thread-stats.ts';
 import { ShardCounters } from '../src/shards/counters.ts';
 import type { JoinAnswer, ShardTask, ToShard } from '../src/shards/messages.ts';
 import { Outbox } from './outbox.ts';
@@ -33,9 +32,8 @@ const MOST_PAYLOAD = 65_536;
 /** Time for close frames to reach clients before their sockets are gone, in ms. */
 const LINGER_MS = 200;
 
-/** Every wake-up of an idle thread costs it 150 µs, so no more of them than StallWatch needs. */
-const ALIVE_MS = 200;
-const SECOND_MS = 1_000;
+/** Beats a second: the delay is sampled and the sign of life given at each, the rest once a second. One timer for all. */
+const BEATS = 1_000 / DELAY_RESOLUTION_MS;
 
 /**
  * Runs a shard until main asks it to close; then its App is closed and the promise resolves.
@@ -57,10 +55,10 @@ class Shard {
   readonly #senders: Senders;
   readonly #slow: SlowViewers;
   readonly #viewers = new ViewerList();
-  readonly #delay = new LoopDelayMeter();
-  readonly #timers: NodeJS.Timeout[];
+  readonly #delay = new LoopDelayMeter(() => this.#beat());
   readonly #onFault = (error: unknown): void => this.#fail(error);
   #listenSocket: us_listen_socket | undefined;
+  #beats = 0;
   #closing = false;
   #over = false;
   #finish: (error?: unknown) => void = () => undefined;
@@ -68,7 +66,7 @@ class Shard {
   constructor(task: ShardTask, app: TemplatedApp) {
     this.#task = task;
     this.#app = app;
-    this.#ring = new RingReader(task.ring, task.shard, task.position);
+    this.#ring = new RingReader(task.ring, task.shard);
     this.#counters = new ShardCounters(task.counters, task.shard);
     this.#counters.set('viewers', 0);
     this.#outbox = new Outbox(task.port);
@@ -78,10 +76,6 @@ class Shard {
       this.#finish = (error) => (error === undefined ? resolve() : reject(error));
     });
     process.on('uncaughtException', this.#onFault);
-    this.#timers = [
-      setInterval(() => this.#counters.add('alive', 1), ALIVE_MS),
-      setInterval(() => this.#everySecond(), SECOND_MS),
-    ];
     task.port.on('message', (message: ToShard) => this.#take(message));
     this.#serve();
   }
@@ -235,7 +229,6 @@ class Shard {
     if (this.#over) return;
     this.#over = true;
     this.#app.close();
-    for (const timer of this.#timers) clearInterval(timer);
     this.#delay.stop();
     process.off('uncaughtException', this.#onFault);
     this.#task.port.close();
@@ -245,6 +238,12 @@ class Shard {
   #stopListening(): void {
     if (this.#listenSocket !== undefined) us_listen_socket_close(this.#listenSocket);
     this.#listenSocket = undefined;
+  }
+
+  #beat(): void {
+    this.#counters.add('alive', 1);
+    this.#beats += 1;
+    if (this.#beats % BEATS === 0) this.#everySecond();
   }
 
   #everySecond(): void {

@@ -81,13 +81,13 @@ class CommittingSink implements PushSink {
 export class RingEnd {
   readonly #writer: RingWriter;
   readonly #reader: RingReader;
-  #head: number;
+  #head = 0;
 
   constructor() {
     const memory = createRing(RING, 1);
     this.#writer = new RingWriter(memory);
-    this.#head = this.#writer.attach(0);
-    this.#reader = new RingReader(memory, 0, this.#head);
+    this.#writer.attach(0);
+    this.#reader = new RingReader(memory, 0);
   }
 
   pusher(clock: HandClock, tally: Tally, committed: (room: Room, seq: number) => void): Pusher {
@@ -95,7 +95,7 @@ export class RingEnd {
       clock,
       ring: this.#writer,
       tally,
-      wake: (head) => {
+      wake: (_shard, head) => {
         this.#head = head;
       },
       committed,

@@ -133,7 +133,7 @@ describe('the metrics', () => {
     rooms.offer('a', draftOf('y'), null, 1);
     rooms.join('b', 0, 0, 3);
     ring.attach(0);
-    ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0 }]);
+    ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0, readers: Uint32Array.of(1) }]);
     expect(await read()).toMatchObject({
       volley_rooms: 2,
       volley_pending_comments: 2,

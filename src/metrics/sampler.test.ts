@@ -88,7 +88,7 @@ describe('a sample', () => {
     rig.shards[0].set('viewers', 3);
     rig.shards[1].set('viewers', 4);
     rig.ring.attach(0);
-    rig.ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0 }]);
+    rig.ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0, readers: Uint32Array.of(1) }]);
     rig.rooms.join('a', 0, 0, 7);
     post(rig, 'b', 2);
     // The store does not answer, so what was fired stays in flight and what comes after waits.

@@ -1,6 +1,7 @@
 import type { RefusalCode } from '../codes.ts';
 import type { TimedDraft } from '../frames/batch.ts';
 import { ALL_CODECS, CODECS, type Codec, topicOf } from '../frames/codec.ts';
+import { maskWords } from '../frames/frame-ring.ts';
 import type { StoredBatch } from '../store/store.ts';
 
 /** Whoever sent comments and hears what became of them, by the number that it gave each. */
@@ -65,10 +66,14 @@ export class Room {
   readonly viewersByCodec: [number, number, number] = [0, 0, 0];
   /** Viewers by shard and codec, so that a lost shard's can be taken off: `[shard * 3 + codec]`. */
   readonly #byShard: Uint32Array;
+  /** The shards whose count is not 0, by codec. */
+  readonly #masks: (Uint32Array | undefined)[] = [];
+  readonly #shards: number;
   readonly #topics: (Uint8Array | undefined)[] = [];
 
   constructor(name: string, shards: number) {
     this.name = name;
+    this.#shards = shards;
     this.#byShard = new Uint32Array(shards * CODECS.length);
   }
 
@@ -83,9 +88,22 @@ export class Room {
     return this.#topics[codec];
   }
 
+  /** The shards with viewers on `codec`, as a mask for the ring. It changes as viewers come and go. */
+  shardsOf(codec: Codec): Uint32Array {
+    this.#masks[codec] ??= new Uint32Array(maskWords(this.#shards));
+    return this.#masks[codec];
+  }
+
+  /** Counts viewers in, or out where `count` is negative. */
   addViewers(shard: number, codec: Codec, count: number): void {
+    if (count === 0) return;
     const index = shard * CODECS.length + codec;
-    this.#byShard[index] = (this.#byShard[index] ?? 0) + count;
+    const viewers = (this.#byShard[index] ?? 0) + count;
+    this.#byShard[index] = viewers;
+    const mask = this.shardsOf(codec);
+    const bit = 1 << (shard & 31);
+    const others = (mask[shard >>> 5] ?? 0) & ~bit;
+    mask[shard >>> 5] = viewers > 0 ? others | bit : others;
     this.viewersByCodec[codec] += count;
     this.viewers += count;
   }

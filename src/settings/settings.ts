@@ -3,7 +3,7 @@
  * docs/settings.md are made from this list; `npm run lint` checks the page against it.
  */
 import { availableParallelism } from 'node:os';
-import { LARGEST_RING } from '../frames/push-size.ts';
+import { LARGEST_RING, MOST_SHARDS } from '../frames/push-size.ts';
 
 export interface Settings {
   readonly port: number;
@@ -66,7 +66,6 @@ export interface Setting {
 }
 
 const MIB = 1_048_576;
-const MOST_WORKERS = 256;
 const MOST_RETAINED = 16_777_216 * MIB;
 
 export const SETTINGS: readonly Setting[] = [
@@ -82,14 +81,7 @@ export const SETTINGS: readonly Setting[] = [
       /^[A-Za-z0-9.:_-]+$/.test(text) ? { value: text } : { allowed: 'an IP address or a host name of this machine' },
   },
   {
-    ...whole(
-      'workers',
-      'threads',
-      'shards: worker threads that own the connections',
-      defaultWorkers(),
-      1,
-      MOST_WORKERS,
-    ),
+    ...whole('workers', 'threads', 'shards: worker threads that own the connections', defaultWorkers(), 1, MOST_SHARDS),
     fallbackText: 'available parallelism less one, at least 1',
   },
   whole('interval', 'ms', 'time between two pushes of a room', 1_000, 10, 60_000),
@@ -189,7 +181,7 @@ export function envName(setting: Setting): string {
 
 /** One worker is left for the main thread. */
 function defaultWorkers(): number {
-  return Math.min(MOST_WORKERS, Math.max(1, availableParallelism() - 1));
+  return Math.min(MOST_SHARDS, Math.max(1, availableParallelism() - 1));
 }
 
 function whole(name: SettingName, unit: string, text: string, fallback: number, least: number, most: number): Setting {

@@ -13,7 +13,7 @@ const NAMES = [
   'viewers',
   'joined',
   'messagesReceived',
-  /** Ring entries published, whether or not anybody here was subscribed. */
+  /** Ring entries published: those that name this shard, whether or not anybody is subscribed yet. */
   'published',
   /** Messages handed to viewers of this shard by publishing. */
   'deliveries',

@@ -13,8 +13,6 @@ export interface ShardTask {
   readonly shard: number;
   readonly port: MessagePort;
   readonly ring: RingMemory;
-  /** Where this shard begins to read the ring. */
-  readonly position: number;
   /** Memory of {@link ShardCounters}. */
   readonly counters: SharedArrayBuffer;
   readonly limits: ShardLimits;
@@ -36,7 +34,10 @@ export interface ShardLimits {
   readonly idleTimeout: number;
 }
 
-/** A wake-up is a bare number, the head up to which the ring is readable: it costs the same whatever was pushed. */
+/**
+ * A wake-up is a bare number, the head up to which the ring is readable: it costs the same whatever was pushed. It is
+ * posted to the shards that have viewers for something in the commit.
+ */
 export type ToShard =
   | number
   | { readonly kind: 'answers'; readonly answers: readonly JoinAnswer[] }
