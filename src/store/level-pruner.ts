@@ -66,7 +66,7 @@ export class LevelPruner {
   }
 
   start(): void {
-    this.#schedule(0);
+    if (this.#options.retainAge > 0 || this.#options.retainBytes > 0) this.#schedule(0);
   }
 
   /** Resolves when no step runs and none will. */
@@ -129,8 +129,7 @@ export class LevelPruner {
     const found: Dropped[] = [];
     for (const [key, value] of entries) {
       const entry = readPacked<OrderValue>(key, value);
-      if (entry === null)
-        onFault(new VolleyError('STORE_DAMAGED', 'a list of batches is damaged: they are never dropped'));
+      if (entry === null) onFault(new VolleyError('STORE_DAMAGED', 'a list of batches is damaged: they stay for good'));
       const [at, ...batches] = entry ?? [0];
       const isOld = at <= tooOld && numberOf(key) <= newestOld;
       if (entry !== null && !isOld && excess <= 0) break;
