@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { checkComment } from '../src/intake/comment-check.ts';
 import { decodeRecording, parseRecording, RecordingError } from './bilibili-xml.ts';
 
 /** A recording with `elements` in it. */
@@ -267,6 +269,55 @@ describe('a damaged recording', () => {
       [1_000, 'c'],
       [2_500, 'b'],
     ]);
+  });
+
+  it('gives nothing that a server would not take, whatever is in it', () => {
+    const pieces = [
+      '<i>',
+      '</i>',
+      '<d p="',
+      '1,1,25,0',
+      ',,,,',
+      '"',
+      " user='",
+      "'",
+      '>',
+      '</d>',
+      '<',
+      '&',
+      '&#55357;',
+      '&#8;',
+    ];
+    const more = [
+      '<?xml version="2.0"?>',
+      '<![CDATA[',
+      ']]>',
+      '<!--',
+      '-->',
+      '\n',
+      '😀',
+      'x'.repeat(40),
+      '\0',
+      '-9',
+      '<gift ts="1"/>',
+    ];
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...pieces, ...more), { maxLength: 60 }), (parts) => {
+        const { moments } = parseRecording(`<i>${parts.join('')}`);
+        for (const { at, comment } of moments) {
+          expect(at).toBeGreaterThanOrEqual(0);
+          expect(checkComment(comment, 1_000_000, true)).toBeTypeOf('object');
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('tells whether it has an end', () => {
+    for (const end of ['</i>', '</i >\n\0\0', '</i><!-- merged -->'])
+      expect(parseRecording(`<i>${good('a')}${end}`).hasEnd).toBe(true);
+    for (const end of ['', '</', '<d p="1']) expect(parseRecording(`<i>${good('a')}${end}`).hasEnd).toBe(false);
+    expect(parseRecording('<i/>').hasEnd).toBe(true);
   });
 
   it('says what became of the first ten, and on which lines', () => {

@@ -38,11 +38,16 @@ export interface Recording {
   readonly changed: ReadonlyMap<string, number>;
   /** How many elements there are of kinds that are no comments: `gift`, `guard`, `super chat`. */
   readonly others: ReadonlyMap<string, number>;
+  /** False where the file has no `</i>` at its end: then more may be missing than what was left out. */
+  readonly hasEnd: boolean;
   /** The first {@link MOST_NOTES} elements that were left out or changed: the line, and what became of it. */
   readonly notes: readonly string[];
 }
 
 export const MOST_NOTES = 10;
+
+/** How near to the end of a file its `</i>` is, in characters. */
+const END = 1_000;
 
 /** Thrown for a file that is not such a recording; the message says why. */
 export class RecordingError extends Error {}
@@ -128,7 +133,7 @@ function decodeAs(label: string, bytes: Uint8Array): string {
 export function parseRecording(xml: string): Recording {
   const reader = new RecordingReader();
   for (const element of findElements(xml, ['d', ...KINDS.keys()])) reader.take(element);
-  return reader.finish();
+  return { ...reader.finish(), hasEnd: /<\/i\s*>|<i\s*\/>/.test(xml.slice(-END)) };
 }
 
 class RecordingReader {
@@ -158,7 +163,7 @@ class RecordingReader {
     this.#isFirst &&= name === '?xml';
   }
 
-  finish(): Recording {
+  finish(): Omit<Recording, 'hasEnd'> {
     if (!this.#isRecording) {
       throw new RecordingError(
         'it has neither a root element <i> nor comments <d p="…">, so it is no Bilibili recording',
@@ -205,7 +210,8 @@ class RecordingReader {
       name: keep('name', name, cut(readLine(name), BOUNDS.name)),
       extra: keep('extra', extra, Buffer.byteLength(extra) <= BOUNDS.extra ? extra : ''),
     };
-    this.#moments.push({ at: keep('time', at, Math.max(0, at)), line: element.line, comment: withoutEmpty(comment) });
+    if (at < 0) changes.set('time', `time ${at} ms became 0 ms`);
+    this.#moments.push({ at: Math.max(0, at), line: element.line, comment: withoutEmpty(comment) });
     for (const what of changes.keys()) add(this.#changed, what);
     if (changes.size > 0) this.#note(element, [...changes.values()].join('; '));
   }

@@ -77,6 +77,7 @@ describe('npm run replay', () => {
     expect(seen.flatMap(([, texts]) => texts)).toEqual([...round, ...round]);
     expect(out.replace(/\d+\.\d s$/m, 'TIME')).toBe(
       [
+        'the file has no end (</i>): comments may be missing',
         'left out of the file: mode 7 (1), malformed (1)',
         'changed: size (1)',
         'not comments: gift (1)',

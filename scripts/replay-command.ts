@@ -41,8 +41,8 @@ export async function replayCommand(argv: readonly string[], around: Surrounding
 }
 
 /** What of the file is not replayed as it stands, and the first lines where; nothing where all of it is. */
-function describeRecording({ leftOut, changed, others, notes }: Recording): string {
-  const lines: string[] = [];
+function describeRecording({ leftOut, changed, others, hasEnd, notes }: Recording): string {
+  const lines = hasEnd ? [] : ['the file has no end (</i>): comments may be missing'];
   const sums: [string, ReadonlyMap<string, number>][] = [
     ['left out of the file', leftOut],
     ['changed', changed],
