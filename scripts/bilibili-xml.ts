@@ -113,7 +113,7 @@ export function decodeRecording(bytes: Uint8Array): string {
   return decodeAs(/^utf-16/i.test(label) ? 'utf-8' : label, bytes);
 }
 
-/** An encoding that nobody knows is read as UTF-8. */
+/** An unknown encoding is read as UTF-8. */
 function decodeAs(label: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder(label).decode(bytes);

@@ -96,7 +96,7 @@ export class Lanes {
     const end = start + duration;
     const entered = scroll === null ? start : start + ((most + GAP) * duration) / (scroll + width);
     lane.entered = Math.max(lane.entered, Math.min(entered, end));
-    // Who was there before is gone when the new one begins, or leaves before it gets there.
+    // What was there before is gone when the new one begins, or goes before that comes near.
     lane.rest = Math.max(start < lane.end ? lane.rest : 0, most - width);
     lane.end = Math.max(lane.end, end);
   }

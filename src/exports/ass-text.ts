@@ -11,7 +11,7 @@ const EMBEDDING = ['\u202b', '\u202c'] as const;
  * Text for a dialogue, with nothing in it that a player takes for a command. Braces become their full-width twins,
  * because not every player knows an escape for them; U+2060 (word joiner, not seen) parts a backslash from the letter
  * that would make it a line break or a space. Players lay a line out from left to right, so a text from right to left is
- * embedded: else its punctuation stands on the wrong side.
+ * embedded. Otherwise its punctuation stands on the wrong side.
  */
 export function escapeAss(text: string): string {
   const escaped = text
