@@ -47,11 +47,15 @@ const VISIBLE =
 
 /** Whether there is anything to see in a text. */
 export function isVisible(text: string): boolean {
-  const first = text.charCodeAt(0);
-  // Nearly every text begins with one of these, which saves the search: printable ASCII, kana and ideographs.
-  if ((first > 0x20 && first < 0x7f) || (first > 0x3040 && first < 0x3100)) return true;
-  if (first >= 0x3400 && first < 0xa000) return true;
-  return VISIBLE.test(text);
+  return isLetter(text.charCodeAt(0)) || VISIBLE.test(text);
+}
+
+/** Whether a text that begins with this unit is visible for sure. Nearly every text does, which saves the search. */
+function isLetter(unit: number): boolean {
+  // Printable ASCII; kana; ideographs to Hangul; the first halves of pictures; full-width forms.
+  if (unit < 0x7f) return unit > 0x20;
+  if (unit < 0x3400) return unit > 0x3040 && unit < 0x3100;
+  return unit < 0xd7a4 || (unit >= 0xd83c && unit <= 0xd83e) || (unit > 0xff00 && unit < 0xff5f);
 }
 
 /** Up to the first character with a direction of its own, which is one of right-to-left scripts: UAX #9, P2 and P3. */
