@@ -16,8 +16,7 @@ export const REFUSALS = {
   TOO_LARGE: { status: 413, message: 'larger than this server takes' },
   TEXT_INVALID: {
     status: 400,
-    message:
-      'text must hold 1 to --max-text code points, not all white space, no control characters, no lone surrogates',
+    message: 'text is missing, empty, too long, or has a character that is not allowed',
   },
   MODE_INVALID: { status: 400, message: 'mode must be "scroll", "top" or "bottom"' },
   COLOR_INVALID: { status: 400, message: 'color must be a whole number from 0 to 16777215' },
@@ -42,7 +41,7 @@ export const REFUSALS = {
   },
   UNKNOWN_TYPE: { status: 400, message: 'unknown message type; a viewer may send "comment"' },
   BINARY_MESSAGE: { status: 400, message: 'a viewer sends JSON text, never binary messages' },
-  ROOM_NAME_INVALID: { status: 404, message: 'a room name must match [A-Za-z0-9._:-]{1,64}' },
+  ROOM_NAME_INVALID: { status: 404, message: 'a room name has 1 to 64 characters of A-Z, a-z, 0-9 and . _ : -' },
   COMMENT_NOT_FOUND: { status: 404, message: 'there is no such comment, or no longer' },
   NOT_FOUND: { status: 404, message: 'nothing is served here' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'the body must be sent as application/json' },
@@ -69,6 +68,8 @@ export type RefusalCode = keyof typeof REFUSALS;
 /** A refusal on its way to whoever asked. `retryAfterMs` is there when trying again later can help. */
 export interface Refusal {
   readonly code: RefusalCode;
+  /** Takes the place of the code's own sentence where more is known, such as the bound in force. */
+  readonly message?: string;
   readonly retryAfterMs?: number;
 }
 

@@ -60,6 +60,7 @@ describe('a message that is refused', () => {
     '\ud83d',
     '\udc4da',
     'x'.repeat(201),
+    '\u200b\u3164',
   ];
   const cases: [code: RefusalCode, ref: string | undefined, messages: unknown[]][] = [
     ['NOT_JSON', undefined, ['hello', '', ' ', '{"type":"comment"', 'NaN', "{'a':1}", '\ufeff{}', '{}{}', '\u0000']],
@@ -97,10 +98,11 @@ describe('a message that is refused', () => {
     async (code, ref, messages) => {
       const counted = await server.metric('volley_refused_total', `code="${code}"`);
       const accepted = await server.metric('volley_comments_total');
-      for (const message of messages) {
-        const answer = await answerTo(viewer, message);
-        const told = { type: 'refused', code, message: REFUSALS[code].message };
-        expect(answer, JSON.stringify(message)).toEqual(ref === undefined ? told : { ...told, ref });
+      for (const sent of messages) {
+        const answer = await answerTo(viewer, sent);
+        const message = code === 'TEXT_INVALID' ? expect.stringMatching(/^text /) : REFUSALS[code].message;
+        const told = { type: 'refused', code, message };
+        expect(answer, JSON.stringify(sent)).toEqual(ref === undefined ? told : { ...told, ref });
       }
       expect(await server.metric('volley_refused_total', `code="${code}"`)).toBe(counted + messages.length);
       expect(await server.metric('volley_comments_total')).toBe(accepted);
@@ -111,6 +113,11 @@ describe('a message that is refused', () => {
       expect(viewer.faults).toEqual([]);
     },
   );
+
+  it('is told which rule its text breaks, with the bound in force', async () => {
+    const { message } = await answerTo(viewer, { ...comment, text: 'x'.repeat(201) });
+    expect(message).toBe('text is too long: 201 characters, at most 200 are allowed');
+  });
 
   it('is one over a bound: what is at the bound is taken as it is', async () => {
     const bounds = { text: '👍'.repeat(200), mode: 'bottom', color: 16_777_215, size: 255, extra: 'x'.repeat(512) };

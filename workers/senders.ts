@@ -1,6 +1,6 @@
 import { REFUSALS, type Refusal, type RefusalCode } from '../src/codes.ts';
 import { BOUNDS, type Draft } from '../src/comment.ts';
-import { checkComment } from '../src/intake/comment-check.ts';
+import { checkComment, describeTextRefusal } from '../src/intake/comment-check.ts';
 import type { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardLimits, ToShard } from '../src/shards/messages.ts';
 import type { Outbox } from './outbox.ts';
@@ -54,7 +54,13 @@ export class Senders {
     }
     const draft = this.#check(viewer, message);
     if (typeof draft === 'string') {
-      this.#refuse(viewer, ref, draft);
+      const { maxText } = this.#limits;
+      this.#refuse(
+        viewer,
+        ref,
+        draft,
+        draft === 'TEXT_INVALID' ? describeTextRefusal(message.text, maxText) : undefined,
+      );
       return;
     }
     const number = this.#next;
@@ -102,16 +108,16 @@ export class Senders {
   }
 
   /** Refuses here, which main never hears of: the shard counts it. */
-  #refuse(viewer: Viewer, ref: string | undefined, code: RefusalCode): void {
+  #refuse(viewer: Viewer, ref: string | undefined, code: RefusalCode, message: string = REFUSALS[code].message): void {
     this.#counters.add(code, 1);
     const retry = code === 'BUSY' || code === 'SHUTTING_DOWN';
-    sendRefusal(viewer, ref, retry ? { code, retryAfterMs: this.#limits.interval } : { code });
+    sendRefusal(viewer, ref, retry ? { code, message, retryAfterMs: this.#limits.interval } : { code, message });
   }
 }
 
 function sendRefusal(viewer: Viewer, ref: string | undefined, refusal: Refusal): void {
-  const { code, retryAfterMs } = refusal;
-  viewer.sendText(JSON.stringify({ type: 'refused', ref, code, message: REFUSALS[code].message, retryAfterMs }));
+  const { code, message = REFUSALS[code].message, retryAfterMs } = refusal;
+  viewer.sendText(JSON.stringify({ type: 'refused', ref, code, message, retryAfterMs }));
 }
 
 /** uWebSockets.js has checked that a text message is UTF-8. */

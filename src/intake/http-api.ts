@@ -60,23 +60,27 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_NAME },
     // A path that cannot be decoded names no room.
-    frameworkErrors: (_error, _request, reply) => {
+    frameworkErrors: (_error, request, reply) => {
+      reply.headers(corsHeaders(request.headers.origin, corsOrigins));
       sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     },
-    clientErrorHandler: (_error, socket) => {
+    clientErrorHandler: (error, socket) => {
       const problem = describeProblem({ code: 'BAD_REQUEST' });
       const body = JSON.stringify(problem);
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n`;
+      const origin = /\norigin:[ \t]*([^\s]+)/i.exec(String(error.rawPacket))?.[1];
+      const cors = Object.entries(corsHeaders(origin, corsOrigins)).map(([name, value]) => `${name}: ${value}\r\n`);
+      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n${cors.join('')}`;
       if (socket.writable) socket.end(`${head}Connection: close\r\n\r\n${body}`, () => socket.destroy());
       else socket.destroy();
     },
   });
-  guardHost(app, options);
-  readJsonBodies(app);
+  // Before everything that refuses, so that a page can read why it was.
   if (corsOrigins.length > 0) {
     const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
     await app.register(cors, { origin, methods: ['GET', 'HEAD', 'POST', 'DELETE'] });
   }
+  guardHost(app, options);
+  readJsonBodies(app);
   app.addHook('onRequest', async (request, reply) => {
     const alive = request.url === '/healthz' || request.url === '/readyz';
     if (!alive && options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
@@ -103,6 +107,14 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   });
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.read()));
   return app;
+}
+
+/** What `@fastify/cors` sets in a hook, for answers to what no hook ever sees. */
+function corsHeaders(origin: string | undefined, allowed: readonly string[]): Record<string, string> {
+  if (allowed.includes('*')) return { 'Access-Control-Allow-Origin': '*' };
+  if (allowed.length === 0) return {};
+  const isAllowed = origin !== undefined && allowed.includes(origin);
+  return { Vary: 'Origin', ...(isAllowed ? { 'Access-Control-Allow-Origin': origin } : {}) };
 }
 
 /** What fastify refuses by itself, in our codes, and what a store answers a read with that it cannot do. */

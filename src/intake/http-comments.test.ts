@@ -81,11 +81,6 @@ describe('a post', () => {
   });
 
   it.each([
-    [{ text: '' }, 'TEXT_INVALID'],
-    [{ text: '\u3000 ' }, 'TEXT_INVALID'],
-    [{ text: 'x'.repeat(201) }, 'TEXT_INVALID'],
-    [{ text: 'a\u0007' }, 'TEXT_INVALID'],
-    [{ text: 'a\u0085' }, 'TEXT_INVALID'],
     [{ text: 'x', mode: 'sideways' }, 'MODE_INVALID'],
     [{ text: 'x', color: 0x1000000 }, 'COLOR_INVALID'],
     [{ text: 'x', color: '255' }, 'COLOR_INVALID'],
@@ -102,9 +97,21 @@ describe('a post', () => {
     expectProblem(await post(URL, JSON.stringify(comment)), code);
   });
 
-  it('with half a surrogate pair, which JSON can spell, is refused', async () => {
+  it.each([
+    [{}, 'text is missing'],
+    [{ text: '' }, 'text is empty'],
+    [{ text: '\u3000 ' }, 'text is empty: there are only spaces and characters that cannot be seen'],
+    [{ text: 'x'.repeat(201) }, 'text is too long: 201 characters, at most 200 are allowed'],
+    [{ text: 'a\u0007' }, 'text has a control character (U+0007)'],
+    [{ text: '\ud83c' }, 'text has half a surrogate pair (U+D83C)'],
+  ] as const)('of %j is answered with TEXT_INVALID: %s', async (comment, sentence) => {
     const { post } = await createApi(createStore());
-    expectProblem(await post(URL, '{"text":"\\ud83c"}'), 'TEXT_INVALID');
+    const answer = await post(URL, JSON.stringify([comment, { text: '' }]));
+    expect(answer.json()).toMatchObject({ status: 400, code: 'TEXT_INVALID', detail: sentence });
+  });
+
+  it('with a number that JSON cannot spell is refused', async () => {
+    const { post } = await createApi(createStore());
     expectProblem(await post(URL, '{"text":"x","color":NaN}'), 'NOT_JSON');
     expectProblem(await post(URL, '{"text":"x","color":1e999}'), 'COLOR_INVALID');
   });
@@ -191,7 +198,7 @@ describe('a post that waits', () => {
 
   it('is answered at once where nothing was accepted', async () => {
     const { post } = await createApi(new FakeStore());
-    expectProblem(await post(WAITING, [{ text: '' }]), 'TEXT_INVALID');
+    expectProblem(await post(WAITING, [{ text: 'x', size: 0 }]), 'SIZE_INVALID');
   });
 
   it('hears of comments that the store did not take', async () => {

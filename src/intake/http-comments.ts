@@ -4,7 +4,7 @@ import { isRoomName } from '../comment.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Origin } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { checkComment } from './comment-check.ts';
+import { checkComment, describeTextRefusal } from './comment-check.ts';
 import type { Body } from './http-body.ts';
 import { sendRefusal } from './http-refusal.ts';
 
@@ -68,7 +68,9 @@ export function takeIn(
   for (const [index, comment] of comments.entries()) {
     const draft = checkComment(comment, maxText, true);
     const refusal =
-      typeof draft === 'string' ? { code: draft } : rooms.offer(room, draft, stored ? posting : null, index);
+      typeof draft === 'string'
+        ? explain(draft, comment, maxText)
+        : rooms.offer(room, draft, stored ? posting : null, index);
     if (refusal === undefined) {
       tally.commentsHttp += 1;
       posting.take();
@@ -77,6 +79,11 @@ export function takeIn(
       posting.refuse(index, refusal);
     }
   }
+}
+
+function explain(code: RefusalCode, comment: unknown, maxText: number): Refusal {
+  if (code !== 'TEXT_INVALID') return { code };
+  return { code, message: describeTextRefusal((comment as { text?: unknown }).text, maxText) };
 }
 
 /** One request's comments: what was accepted, refused and, where the request waits, stored. */

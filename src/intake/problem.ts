@@ -20,7 +20,7 @@ export function describeProblem(refusal: Refusal): Problem {
     title: STATUS_CODES[status] ?? 'Error',
     status,
     code: refusal.code,
-    detail: message,
+    detail: refusal.message ?? message,
   };
   return refusal.retryAfterMs === undefined ? problem : { ...problem, retryAfterMs: refusal.retryAfterMs };
 }
