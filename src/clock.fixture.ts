@@ -3,6 +3,8 @@ import type { Clock } from './clock.ts';
 /** A clock that stands still until a test moves it. */
 export class FakeClock implements Clock {
   #now: number;
+  /** Milliseconds by which the wall clock is ahead: for so long the machine has slept. */
+  #slept = 0;
   #timers: { at: number; run: () => void }[] = [];
 
   constructor(now = 1_764_000_000_000) {
@@ -14,7 +16,7 @@ export class FakeClock implements Clock {
   }
 
   unix(): number {
-    return this.#now;
+    return this.#now + this.#slept;
   }
 
   after(ms: number, run: () => void): () => void {
@@ -33,6 +35,11 @@ export class FakeClock implements Clock {
   /** Time passes while the loop stands still: what falls due runs late, at the next {@link advance}. */
   jump(ms: number): void {
     this.#now += ms;
+  }
+
+  /** The machine sleeps: the wall clock goes on, the monotonic clock and the timers stand still. */
+  sleep(ms: number): void {
+    this.#slept += ms;
   }
 
   /** Runs every timer that falls due within `ms`, in order, and lets promises settle after each. */

@@ -9,7 +9,7 @@ const shown = [...page.matchAll(/^```json\n([\s\S]*?)^```$/gm)]
   .map(([, text = '']) => text)
   .filter((text) => !text.includes('"type": "comment"'));
 
-const COMMENT = { id: '1.0', text: 'a', at: 0 };
+const COMMENT = { id: '1.0', user: '', name: '', text: 'a', mode: 'scroll', color: 0, size: 25, at: 0 };
 const BATCH = { type: 'batch', seq: 1, prev: 0, at: 1, viewers: 1, comments: [COMMENT] };
 const WELCOME = { type: 'welcome', room: 'a', seq: 0, viewers: 1, interval: 1_000 };
 
@@ -48,7 +48,13 @@ describe('messages of the server', () => {
     { ...BATCH, at: Number.NaN },
     { ...BATCH, viewers: null },
     { ...BATCH, comments: [COMMENT, null] },
-    { ...BATCH, comments: [{ ...COMMENT, text: 7 }] },
+    { ...BATCH, seq: 3, prev: 3 },
+    ...[{ text: 7 }, { user: null }, { name: {} }, { mode: 1 }, { color: 'red' }, { size: null }, { extra: 7 }].map(
+      (member) => ({ ...BATCH, comments: [{ ...COMMENT, ...member }] }),
+    ),
+    { ...WELCOME, gap: { from: 3, to: 2 } },
+    { type: 'refused', code: 'BUSY', message: 7 },
+    { type: 'refused', code: 'BUSY', message: '', retryAfterMs: 'soon' },
     { ...WELCOME, gap: { from: 1 } },
     { ...WELCOME, seq: undefined },
   ])('does not take it for a message where a member is wrong: %j', (message) => {

@@ -56,7 +56,7 @@ const MEMBERS: Record<ServerMessage['type'], Record<string, (value: unknown) => 
   recall: { ids: (ids) => Array.isArray(ids) && ids.every(isString) },
   skipped: {},
   ack: { seq: isSeq, id: isString },
-  refused: { code: isString },
+  refused: { code: isString, message: isString, retryAfterMs: (ms) => ms === undefined || Number.isFinite(ms) },
 };
 
 /**
@@ -84,8 +84,9 @@ export function checkMessage(message: unknown): ServerMessage | null {
   const { type } = message;
   if (!Object.hasOwn(MEMBERS, type)) return null;
   for (const [name, holds] of Object.entries(MEMBERS[type as ServerMessage['type']])) {
-    if (!holds(message[name])) throw new VolleyClientError('UNREADABLE', `a ${type} whose ${name} is wrong`);
+    if (!holds(message[name])) throw wrong(type, name);
   }
+  if (type === 'batch' && (message.prev as number) >= (message.seq as number)) throw wrong(type, 'prev');
   return message as unknown as ServerMessage;
 }
 
@@ -93,12 +94,29 @@ function isComments(value: unknown): boolean {
   return Array.isArray(value) && value.every(isComment);
 }
 
+/** What applications do something with must be of its type. A mode may be one of a later version. */
 function isComment(value: unknown): boolean {
-  return isObject(value) && isString(value.id) && isString(value.text) && Number.isFinite(value.at);
+  return (
+    isObject(value) &&
+    isString(value.id) &&
+    isString(value.user) &&
+    isString(value.name) &&
+    isString(value.text) &&
+    isString(value.mode) &&
+    Number.isFinite(value.color) &&
+    Number.isFinite(value.size) &&
+    Number.isFinite(value.at) &&
+    (value.extra === undefined || isString(value.extra))
+  );
 }
 
 function isGap(value: unknown): boolean {
-  return value === undefined || (isObject(value) && isSeq(value.from) && isSeq(value.to));
+  if (value === undefined) return true;
+  return isObject(value) && isSeq(value.from) && isSeq(value.to) && (value.from as number) <= (value.to as number);
+}
+
+function wrong(type: string, member: string): VolleyClientError {
+  return new VolleyClientError('UNREADABLE', `a ${type} whose ${member} is wrong`);
 }
 
 function isSeq(value: unknown): boolean {
