@@ -84,6 +84,21 @@ describe('connect, with a real server', () => {
     expect([room.codec, room.viewers, room.duplicates]).toStrictEqual([codec, 1, 0]);
   });
 
+  it.each(CODECS)('gives exactly the last comments, however they lie in batches, with %s', async (codec) => {
+    const server = await start();
+    const texts = Array.from({ length: 40 }, (_, i) => `${i}`);
+    for (let i = 0; i < 40; i += 8) {
+      const comments = texts.slice(i, i + 8).map((text) => ({ text }));
+      await server.post('demo', comments, '?wait=stored');
+    }
+    for (const history of [1, 5, 8, 13, 100]) {
+      const { room, comments } = await watchLive(server.viewerUrl, { codec, history });
+      await vi.waitFor(() => expect(comments.at(-1)?.text).toBe('39'), WAIT);
+      expect(comments.map(({ text }) => text)).toStrictEqual(texts.slice(-history));
+      room.close();
+    }
+  });
+
   it('gives refusals as values, those that name no comment too', async () => {
     const server = await start();
     const { room } = await watchLive(server.viewerUrl);

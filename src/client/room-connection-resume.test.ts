@@ -154,6 +154,74 @@ describe('coming back', () => {
   });
 });
 
+describe('a history', () => {
+  it('is exactly as many comments as were asked for, told when all of it has come, and then what is new', () => {
+    const { room, told } = open({ clock, history: 3 });
+    FakeSocket.last.welcome(8);
+    FakeSocket.last.batch(7, 6, ['a', 'b', 'c', 'd']);
+    expect([told.filter(([name]) => name === 'batch' || name === 'comment'), room.last]).toStrictEqual([[], 7]);
+    FakeSocket.last.batch(8, 7, ['e']);
+    FakeSocket.last.batch(9, 8, ['f']);
+    expect(only(told, 'comment').map(({ text }) => text)).toStrictEqual(['c', 'd', 'e', 'f']);
+    expect(only(told, 'batch').map(({ seq, comments }) => [seq, comments.length])).toStrictEqual([
+      [7, 2],
+      [8, 1],
+      [9, 1],
+    ]);
+  });
+
+  it('goes to loops as it is told', async () => {
+    const { room } = open({ clock, history: 1 });
+    const loop = room[Symbol.asyncIterator]();
+    FakeSocket.last.welcome(7);
+    FakeSocket.last.batch(7, 6, ['a', 'b']);
+    expect((await loop.next()).value?.text).toBe('b');
+  });
+
+  it('is as long where it takes two links', async () => {
+    const { told } = open({ clock, history: 3 });
+    FakeSocket.last.welcome(8);
+    FakeSocket.last.batch(7, 6, ['a', 'b', 'c', 'd']);
+    FakeSocket.last.end(1006);
+    await clock.advance(500);
+    expect(FakeSocket.last.url.search).toBe('?since=7');
+    FakeSocket.last.welcome(9);
+    FakeSocket.last.batch(8, 7, ['e']);
+    FakeSocket.last.batch(9, 8, ['f']);
+    expect(only(told, 'comment').map(({ text }) => text)).toStrictEqual(['c', 'd', 'e', 'f']);
+  });
+
+  it('is told before the gap that its rest has become', async () => {
+    const { told } = open({ clock, history: 3 });
+    FakeSocket.last.welcome(8);
+    FakeSocket.last.batch(7, 6, ['a', 'b']);
+    FakeSocket.last.end(1006);
+    await clock.advance(500);
+    FakeSocket.last.welcome(8, { gap: { from: 8, to: 8 } });
+    const names = told.map(([name]) => name).filter((name) => name === 'comment' || name === 'gap');
+    expect(names).toStrictEqual(['comment', 'comment', 'gap']);
+  });
+
+  it('has nothing of a room that has begun anew meanwhile', async () => {
+    const { told } = open({ clock, history: 3 });
+    FakeSocket.last.welcome(8);
+    FakeSocket.last.batch(7, 6, ['a']);
+    FakeSocket.last.end(1006);
+    await clock.advance(500);
+    FakeSocket.last.welcome(1, { reset: true });
+    FakeSocket.last.batch(1, 0, ['z']);
+    expect(only(told, 'comment').map(({ text }) => text)).toStrictEqual(['z']);
+  });
+
+  it('does not cut what a resume brings', () => {
+    const { told } = open({ clock, history: 1, since: 6 });
+    FakeSocket.last.welcome(8);
+    FakeSocket.last.batch(7, 6, ['a', 'b']);
+    FakeSocket.last.batch(8, 7, ['c']);
+    expect(only(told, 'comment').map(({ text }) => text)).toStrictEqual(['a', 'b', 'c']);
+  });
+});
+
 describe('a link on which nothing is heard', () => {
   it('is stale after a while, closed, and followed by another', async () => {
     const { room, told } = open({ clock, staleAfter: 40_000 });
