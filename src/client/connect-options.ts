@@ -41,8 +41,8 @@ export interface ConnectOptions {
 
 /** The options, checked, and everything set. */
 export interface ConnectSettings {
-  /** Without since and history, which change from link to link. */
-  readonly url: URL;
+  /** Without since and history, which change from link to link. A string: what is typed needs no types of a browser. */
+  readonly url: string;
   readonly codec: CodecName;
   readonly since: number | undefined;
   readonly history: number;
@@ -74,7 +74,7 @@ export function readOptions(options: ConnectOptions): ConnectSettings {
   const url = roomUrl(options.url, room);
   if (token !== undefined) url.searchParams.set('token', token);
   return {
-    url,
+    url: url.href,
     codec: codec === 'deflate' && !canInflate() ? 'msgpack' : codec,
     since,
     history,

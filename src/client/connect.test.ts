@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { CODECS } from '../frames/codec.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import type { HandshakeReport } from './handshake-report.ts';
 import { connect } from './index.ts';
 import { LinkProxy } from './link-proxy.fixture.ts';
 import type { LiveComment } from './live-comment.ts';
@@ -107,6 +108,22 @@ describe('connect, with a real server', () => {
     expect(blank).toMatchObject({ refused: 'TEXT_INVALID', message: expect.stringContaining('text') });
     expect(large).toMatchObject({ refused: 'TOO_LARGE' });
     expect(fine).toMatchObject({ id: '1.0', seq: 1 });
+  });
+
+  it('tells why it does not get in, and goes on trying', async () => {
+    const server = await start();
+    const reports: HandshakeReport[] = [];
+    for (const url of [`${server.viewerUrl}/elsewhere`, server.apiUrl.replace('http', 'ws')]) {
+      const { room } = watch(url);
+      room.on('blocked', (report) => reports.push(report));
+    }
+    await vi.waitFor(() => expect(reports).toHaveLength(2), WAIT);
+    expect(reports.map(({ answer, status, code }) => [answer, status, code])).toEqual(
+      expect.arrayContaining([
+        ['read', 404, 'NOT_FOUND'],
+        ['read', 200, undefined],
+      ]),
+    );
   });
 
   it('tells of a recall', async () => {

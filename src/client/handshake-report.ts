@@ -49,7 +49,7 @@ const MOST_BYTES = 4_096;
  * @param told gets the answer, unless what is given back is called before
  */
 export function askWhy(
-  room: URL,
+  room: string,
   fetch: Fetch | undefined,
   clock: Clock,
   told: (answer: HandshakeAnswer) => void,
@@ -80,7 +80,7 @@ export function askWhy(
 /** Null where there is no answer, or none for this page. */
 type Get = (url: URL, mode: 'cors' | 'no-cors') => Promise<FetchResponse | null>;
 
-async function findAnswer(room: URL, get: Get): Promise<HandshakeAnswer> {
+async function findAnswer(room: string, get: Get): Promise<HandshakeAnswer> {
   const url = new URL(room);
   url.protocol = url.protocol.replace('ws', 'http');
   const response = await get(url, 'cors');
@@ -122,6 +122,7 @@ function explain(host: string, status: number, { code, detail }: Problem): strin
   if (code === 'UPGRADE_REQUIRED') {
     return `${host} is there and takes WebSockets, but not this one: a proxy before it may not, or the cookies are too large`;
   }
+  if (status < 400) return `${host} answers ${status}, so it is no viewers' port`;
   const answer = code === undefined ? `${host} answers ${status}` : `${host} answers ${status} ${code}`;
   return detail === undefined ? answer : `${answer}: ${detail}`;
 }

@@ -185,16 +185,16 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
     this.#leaveLink('CONNECTION_LOST', 'the link was lost before the answer');
     const { WebSocket, clock, staleAfter, maxMessage } = this.#settings;
     this.#link = new Link(
-      { url: this.#address().href, codec: this.#codec, WebSocket, clock, staleAfter, maxMessage },
+      { url: this.#address(), codec: this.#codec, WebSocket, clock, staleAfter, maxMessage },
       { message: (message) => this.#take(message), ended: (end) => this.#lost(end) },
     );
     if (this.#state !== 'connecting') this.#become('reconnecting');
   }
 
-  #address(): URL {
+  #address(): string {
     const address = new URL(this.#settings.url);
     for (const [name, value] of Object.entries(this.#resume.start())) address.searchParams.set(name, String(value));
-    return address;
+    return address.href;
   }
 
   #leaveLink(code: ClientErrorCode, detail: string): void {

@@ -61,6 +61,31 @@ describe('messages of the server', () => {
     expect(() => checkMessage(message)).toThrow(expect.objectContaining({ code: 'UNREADABLE' }));
   });
 
+  it('reads a long batch whose texts are full of brackets, quotes and backslashes', () => {
+    const texts = ['[[[[[[[[[[[[[[[[[[[[', '{"{"{"{"', '\\"[\\\\"[', '\\', '"', ']]]]'];
+    const comments = Array.from({ length: 1_000 }, (_, i) => ({ ...COMMENT, text: texts[i % texts.length] }));
+    const text = JSON.stringify({ ...BATCH, comments });
+    expect(text.length).toBeGreaterThan(65_536);
+    expect(readMessage(text)).toStrictEqual({ ...BATCH, comments });
+  });
+
+  it.each([
+    ['arrays', '[', ']'],
+    ['objects', '{"":', '}'],
+  ])('does not parse a long text with more than 16 %s within each other', (_, open, close) => {
+    const text = (depth: number): string => {
+      const nested = `${open.repeat(depth - 1)}1${close.repeat(depth - 1)}`;
+      return `{"type":"later","padding":"${' '.repeat(65_536)}","nested":${nested}}`;
+    };
+    expect(readMessage(text(16))).toBeNull();
+    expect(() => readMessage(text(17))).toThrow(/nested over 16 deep/);
+  });
+
+  it('does not parse a long text of more values than any push has', () => {
+    const text = `{"type":"recall","ids":[${'"",'.repeat(1_048_576)}""]}`;
+    expect(() => readMessage(text)).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }));
+  });
+
   it('throws nothing but UNREADABLE, whatever comes', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (text) => {
