@@ -59,8 +59,8 @@ const MEMBERS: Record<ServerMessage['type'], Record<string, (value: unknown) => 
   refused: { code: isString, message: isString, retryAfterMs: (ms) => ms === undefined || Number.isFinite(ms) },
 };
 
-/** UTF-16 units from which on a text is looked through before it is parsed; what is shorter costs little at worst. */
-const LONG_TEXT = 65_536;
+/** UTF-16 units from which on a text is looked through before it is parsed. A shorter one costs 100 ms at worst. */
+const LONG_TEXT = 1_048_576;
 
 /** Arrays and objects within each other in a long text. A batch has 4. */
 const MOST_DEPTH = 16;
