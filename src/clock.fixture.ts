@@ -37,6 +37,11 @@ export class FakeClock implements Clock {
     this.#now += ms;
   }
 
+  /** The machine sleeps: the wall clock goes on, the monotonic clock and the timers stand still. */
+  sleep(ms: number): void {
+    this.wallOffset += ms;
+  }
+
   /** Runs every timer that falls due within `ms`, in order, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
