@@ -18,9 +18,9 @@ export interface EncodedBatch {
   /** Comments in the shown batch that are not recalled. */
   readonly count: number;
   /** A batch of comments that are stored but not shown; left out when there are none. */
-  readonly rest?: Uint8Array;
+  readonly rest?: Uint8Array | undefined;
   /** What the server keeps with the batch and sends to nobody; left out when there is nothing. */
-  readonly private?: Uint8Array;
+  readonly private?: Uint8Array | undefined;
 }
 
 /** A batch that has its place in the room's log. */

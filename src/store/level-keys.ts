@@ -2,11 +2,11 @@
  * Keys and values of the LevelDB store, to bytes and back. Numbers in keys are big-endian, so that LevelDB's byte order is
  * theirs. A room's name holds no 0x00, so no room sorts between the batches of another whose name it begins with.
  *
- *   'b' room 0x00 seq:u48   a batch            crc:u32, envelope (frames/envelope.ts)
- *   'o' counter:u48         batches written    crc:u32, msgpack [at, [room, seq, size], …]
- *   'c' counter:u48         comments recalled  crc:u32, msgpack [at, room, seq, [index, …]]
- *   'r' room                a room             crc:u32, msgpack newest seq that was dropped
- *   't'                     totals             crc:u32, msgpack [bytes of all batches, number of the newest write]
+ *   'b' room 0x00 seq:u48   a batch            envelope (frames/envelope.ts), crc:u32
+ *   'o' counter:u48         batches written    msgpack [at, [room, seq, size], …], crc:u32
+ *   'c' counter:u48         comments recalled  msgpack [at, room, seq, [index, …]], crc:u32
+ *   'r' room                a room             msgpack newest seq that was dropped, crc:u32
+ *   't'                     totals             msgpack [bytes of all batches, number of the newest write], crc:u32
  *
  * Counters rise from write to write, whatever the clock says: the oldest batches of all rooms are at the beginning of `o`.
  * The crc is over key and value, so that a flipped bit in either is found, whichever file it is in.
@@ -40,11 +40,16 @@ export type TotalsValue = [bytes: number, number: number];
 /** The key of a batch. A seq beyond what a u48 holds becomes the nearest that it does. */
 export function batchKey(room: string, seq: number): Buffer {
   const key = Buffer.allocUnsafe(room.length + 2 + U48);
-  key[0] = 0x62;
-  key.write(room, 1, 'latin1');
-  key[room.length + 1] = 0;
-  key.writeUIntBE(Math.min(MOST_U48, Math.max(0, seq)), room.length + 2, U48);
+  writeBatchKey(key, room, seq);
   return key;
+}
+
+/** Gives the offset after it. */
+function writeBatchKey(target: Buffer, room: string, seq: number): number {
+  target[0] = 0x62;
+  target.write(room, 1, 'latin1');
+  target[room.length + 1] = 0;
+  return target.writeUIntBE(Math.min(MOST_U48, Math.max(0, seq)), room.length + 2, U48);
 }
 
 export function counterKey(kind: 'o' | 'c', counter: number): Buffer {
@@ -63,16 +68,22 @@ export function numberOf(key: Buffer): number {
   return key.readUIntBE(key.length - U48, U48);
 }
 
+/** Key and value lie in one buffer, so that it takes one allocation and one crc. */
 export function batchEntry(room: string, seq: number, batch: EncodedBatch): Entry {
-  const key = batchKey(room, seq);
-  const value = Buffer.allocUnsafe(CRC + envelopeLength(batch));
-  encodeEnvelope(batch, value, CRC);
-  return [key, seal(key, value)];
+  const keyLength = room.length + 2 + U48;
+  const entry = Buffer.allocUnsafe(keyLength + envelopeLength(batch) + CRC);
+  writeBatchKey(entry, room, seq);
+  encodeEnvelope(batch, entry, keyLength);
+  entry.writeUInt32BE(crc32(entry.subarray(0, -CRC)), entry.length - CRC);
+  return [entry.subarray(0, keyLength), entry.subarray(keyLength)];
 }
 
 /** The entry of any other key. */
 export function packEntry(key: Buffer, value: OrderValue | RecallValue | TotalsValue | number): Entry {
-  return [key, seal(key, Buffer.concat([Buffer.alloc(CRC), pack(value)]))];
+  const packed = pack(value);
+  const crc = Buffer.allocUnsafe(CRC);
+  crc.writeUInt32BE(crc32(packed, crc32(key)), 0);
+  return [key, Buffer.concat([packed, crc])];
 }
 
 /**
@@ -80,7 +91,7 @@ export function packEntry(key: Buffer, value: OrderValue | RecallValue | TotalsV
  * @throws VolleyError BATCH_CORRUPT when a later volley wrote it
  */
 export function readBatch(key: Buffer, value: Buffer): EncodedBatch | null {
-  return isSealed(key, value) ? decodeEnvelope(value.subarray(CRC)) : null;
+  return isSealed(key, value) ? decodeEnvelope(value.subarray(0, -CRC)) : null;
 }
 
 /** Reads any other value; null when its bytes are not those that were written, or when there are none. */
@@ -88,7 +99,7 @@ export function readPacked<T extends OrderValue | RecallValue | TotalsValue | nu
   key: Buffer,
   value: Buffer | undefined,
 ): T | null {
-  return value !== undefined && isSealed(key, value) ? (unpack(value.subarray(CRC)) as T) : null;
+  return value !== undefined && isSealed(key, value) ? (unpack(value.subarray(0, -CRC)) as T) : null;
 }
 
 /** Up to `limit` entries of a range, and not many more bytes than `bytes`. */
@@ -106,12 +117,7 @@ export async function readRange(
   }
 }
 
-/** Writes the crc to the beginning of a value, and gives it back. */
-function seal(key: Buffer, value: Buffer): Buffer {
-  value.writeUInt32BE(crc32(value.subarray(CRC), crc32(key)), 0);
-  return value;
-}
-
 function isSealed(key: Buffer, value: Buffer): boolean {
-  return value.length >= CRC && crc32(value.subarray(CRC), crc32(key)) === value.readUInt32BE(0);
+  if (value.length < CRC) return false;
+  return crc32(value.subarray(0, -CRC), crc32(key)) === value.readUInt32BE(value.length - CRC);
 }

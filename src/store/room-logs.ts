@@ -30,6 +30,8 @@ export interface RoomLog {
   batches: StoredBatch[];
   /** Comments in them. */
   comments: number;
+  /** When somebody asked for them last, in ms on a clock that only rises. */
+  usedAt: number;
 }
 
 interface Ordered {
@@ -82,7 +84,17 @@ export class RoomLogs {
 
   /** A room whose newest batch is `seq`, of which nothing is here yet. */
   open(room: string, seq: number, lost: number): RoomLog {
-    const log = { room, isFollowed: false, seq, given: seq, lost, from: seq, batches: [], comments: 0 };
+    const log = {
+      room,
+      isFollowed: false,
+      seq,
+      given: seq,
+      lost,
+      from: seq,
+      batches: [],
+      comments: 0,
+      usedAt: Number.NEGATIVE_INFINITY,
+    };
     this.#logs.set(room, log);
     this.#bytes += ROOM_OVERHEAD;
     return log;
@@ -94,9 +106,9 @@ export class RoomLogs {
   }
 
   /** Gives a batch the next seq of its room. */
-  number(log: RoomLog, encoded: EncodedBatch): StoredBatch {
+  number(log: RoomLog, { bytes, count, rest, private: secret }: EncodedBatch): StoredBatch {
     log.given += 1;
-    return { ...encoded, room: log.room, seq: log.given, prev: log.given - 1 };
+    return { room: log.room, seq: log.given, prev: log.given - 1, bytes, count, rest, private: secret };
   }
 
   /** Takes in the room's next batch. */
@@ -106,6 +118,13 @@ export class RoomLogs {
     this.#idle.delete(log);
     this.#count(log, batch);
     while (log.comments > this.#options.comments && log.batches.length > 1) this.#dropOldest(log);
+  }
+
+  /** The room's next batch is not to be here, nor what was before it. */
+  pass(log: RoomLog, { seq }: StoredBatch): void {
+    log.seq = seq;
+    while (log.batches.length > 0) this.#dropOldest(log);
+    log.from = seq;
   }
 
   /** Takes in batches that stand right before those that are here, oldest first. */

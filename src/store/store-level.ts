@@ -36,8 +36,8 @@ const STRETCH = 1_000;
 const STRETCH_BYTES = 1_048_576;
 
 /**
- * What is in memory: the newest minute of each followed room. When all viewers of a room come back at once, from different
- * points, its log is read once or not at all.
+ * What is in memory: the newest minute of each followed room that somebody asked for in the last minute. When all viewers of
+ * a room come back at once, from different points, its log is read once. Rooms whose past nobody asks for cost nothing.
  */
 const MINUTE = { age: 60_000, bytes: 67_108_864, comments: Number.POSITIVE_INFINITY, onForget: () => undefined };
 
@@ -206,7 +206,11 @@ export class LevelStore implements Store {
   }
 
   #deliver(group: readonly Waiting[], stored: readonly StoredBatch[]): void {
-    for (const [i, { log }] of group.entries()) this.#logs.add(log, stored[i] as StoredBatch);
+    const unused = this.#options.clock.now() - MINUTE.age;
+    for (const [i, { log }] of group.entries()) {
+      if (log.usedAt > unused) this.#logs.add(log, stored[i] as StoredBatch);
+      else this.#logs.pass(log, stored[i] as StoredBatch);
+    }
     this.#logs.expire();
     try {
       this.#events?.tail(stored);
@@ -313,6 +317,7 @@ export class LevelStore implements Store {
   async #withMinute(room: string, after: number): Promise<RoomLog | undefined> {
     const log = this.#logs.get(room);
     if (!log?.isFollowed) return undefined;
+    log.usedAt = this.#options.clock.now();
     if (after < log.from && log.batches.length < MINUTE_BATCHES) {
       const reading = this.#reading.get(log) ?? this.#readMinute(log).finally(() => this.#reading.delete(log));
       this.#reading.set(log, reading);
