@@ -3,6 +3,7 @@ import type { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardLimits } from '../src/shards/messages.ts';
 import type { Viewer } from './viewer.ts';
 
+const REASON = 'reads too slowly';
 const SKIPPED = JSON.stringify({ type: 'skipped' });
 
 /** Time for a viewer that is being closed to read so much that its close code fits into its buffer, in ms. */
@@ -40,17 +41,35 @@ export class SlowViewers {
     if (!this.#slow.has(viewer)) this.#slow.set(viewer, { since: performance.now(), closingSince: undefined });
   }
 
-  /** `viewer`'s buffer has shrunk: at half the limit there is room again for it to hear what it missed. */
+  /** `viewer`'s buffer has shrunk: where there is room again, it hears that it missed something. */
   drained(viewer: Viewer): void {
     const slow = this.#slow.get(viewer);
-    if (slow === undefined || viewer.buffered * 2 > this.#limits.maxBackpressure) return;
+    if (slow === undefined || !this.#hasRoom(viewer)) return;
     this.#slow.delete(viewer);
     if (slow.closingSince !== undefined) {
-      viewer.close(CLOSE.SLOW, 'reads too slowly');
+      viewer.close(CLOSE.SLOW, REASON);
       return;
     }
     viewer.sendText(SKIPPED);
     this.#counters.add('skippedSent', 1);
+  }
+
+  /**
+   * Closes a viewer, whatever it is doing: at once where its close code fits into its buffer. Does nothing where that
+   * is under way.
+   */
+  sendAway(viewer: Viewer): void {
+    const now = performance.now();
+    const slow = this.#slow.get(viewer) ?? { since: now, closingSince: undefined };
+    if (slow.closingSince !== undefined) return;
+    this.#counters.add('slowClosed', 1);
+    if (this.#hasRoom(viewer)) {
+      viewer.close(CLOSE.SLOW, REASON);
+      return;
+    }
+    viewer.unsubscribe();
+    slow.closingSince = now;
+    this.#slow.set(viewer, slow);
   }
 
   gone(viewer: Viewer): void {
@@ -62,13 +81,15 @@ export class SlowViewers {
     const now = performance.now();
     for (const [viewer, slow] of this.#slow) {
       if (slow.closingSince === undefined) {
-        if (now - slow.since < this.#limits.slowClose) continue;
-        slow.closingSince = now;
-        this.#counters.add('slowClosed', 1);
-        viewer.unsubscribe();
+        if (now - slow.since >= this.#limits.slowClose) this.sendAway(viewer);
       } else if (now - slow.closingSince >= FAREWELL_MS) {
         viewer.cut();
       }
     }
+  }
+
+  /** At half the limit a few messages more are not dropped. */
+  #hasRoom(viewer: Viewer): boolean {
+    return viewer.buffered * 2 <= this.#limits.maxBackpressure;
   }
 }

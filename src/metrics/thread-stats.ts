@@ -1,5 +1,5 @@
 /** CPU time and event-loop delay of the thread that calls. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** Nanoseconds on a CPU are the first number of a Linux schedstat file. */
@@ -16,6 +16,16 @@ export function threadCpuSeconds(): number {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
+  }
+}
+
+/** The kernel's id of the thread that calls; 0 where it does not tell, as elsewhere than on Linux. */
+export function threadId(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').at(-1)) || 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return 0;
   }
 }
 
