@@ -217,10 +217,11 @@ describe('in mid-link', () => {
     await goOn();
   });
 
-  it('hundreds of requests on one connection get one answer', async () => {
+  it('hundreds of requests in one read are not all answered: the connection is closed after the first answers', async () => {
     const client = new RawClient(server.viewerUrl);
     await closedInTime(client.send('GET /nothing HTTP/1.1\r\nHost: volley\r\n\r\n'.repeat(500)));
-    expect(client.received.toString('latin1').split('HTTP/1.1 404')).toHaveLength(2);
+    // Those that fit into the buffer in which the answers of one read are gathered.
+    expect(client.received.toString('latin1').split('HTTP/1.1 404').length).toBeLessThan(100);
     await goOn();
   });
 });

@@ -13,13 +13,24 @@ const UNITS_OF_ONE = 256;
 /** JSON.parse throws at what is no JSON: such a message costs so many units more. */
 const FAILED_PARSE = 4;
 
-/** Messages and bytes of one socket that wait for a later turn, and bytes of all. What is over these is dropped. */
-const MOST_WAITING = 256;
-const MOST_WAITING_BYTES = 1_048_576;
+/**
+ * Messages and bytes of one socket that wait for a later turn, and bytes of all. What is over these is dropped. Fewer may
+ * wait where the sockets together have used up the turn.
+ */
+const MOST_WAITING = 128;
+const MOST_WAITING_IN_FLOOD = 32;
+const MOST_WAITING_BYTES = 131_072;
 const MOST_WAITING_BYTES_ALL = 16 * 1_048_576;
 
 /** Messages that a socket has handled before the next one that waits. */
 const PORTION = 8;
+
+/**
+ * After a close frame uWebSockets.js reads on, for up to so many ms, and throws away what it reads: a flood that does not
+ * stop then costs the shard 0.1 ms a turn. So many may cost it that; the others are cut without a close frame.
+ */
+const FAREWELL_MS = 16_000;
+const MOST_FAREWELLS = 8;
 
 /** Pings and pongs that one socket may send in a row. */
 const MOST_IN_A_ROW = 16;
@@ -47,6 +58,8 @@ export class Inbox {
   #waitingBytes = 0;
   /** Viewers that had messages dropped in this turn. */
   #dropping: Viewer[] = [];
+  /** When sockets were closed with a close frame, of late. */
+  #farewells: number[] = [];
   /** Who sent the last ping or pong in this turn, and how many in a row. */
   #pinging: Viewer | undefined;
   #inARow = 0;
@@ -68,18 +81,19 @@ export class Inbox {
       this.#dropArrived(viewer, traffic);
       return;
     }
-    const { byteLength } = bytes;
-    if (traffic.waiting.length === 0 && this.#left > 0 && traffic.units < UNITS_OF_ONE) {
-      this.#handle(viewer, traffic, Buffer.from(bytes), isBinary);
+    const message = Buffer.from(bytes);
+    if (this.#senders.refuseAtSight(viewer, traffic, message, isBinary)) {
+      this.#spend(traffic, 1);
+    } else if (traffic.waiting.length === 0 && this.#left > 0 && traffic.units < UNITS_OF_ONE) {
+      this.#handle(viewer, traffic, message);
     } else if (
-      traffic.waiting.length < MOST_WAITING &&
-      traffic.waitingBytes + byteLength <= MOST_WAITING_BYTES &&
-      this.#waitingBytes + byteLength <= MOST_WAITING_BYTES_ALL
+      traffic.waiting.length < (this.#left > 0 ? MOST_WAITING : MOST_WAITING_IN_FLOOD) &&
+      traffic.waitingBytes + message.length <= MOST_WAITING_BYTES &&
+      this.#waitingBytes + message.length <= MOST_WAITING_BYTES_ALL
     ) {
-      const copy = Buffer.from(new Uint8Array(bytes));
-      traffic.waiting.push({ number: traffic.received, bytes: copy, isBinary });
-      traffic.waitingBytes += byteLength;
-      this.#waitingBytes += byteLength;
+      traffic.waiting.push({ number: traffic.received, bytes: Buffer.from(message) });
+      traffic.waitingBytes += message.length;
+      this.#waitingBytes += message.length;
       this.#waiting.add(viewer);
     } else {
       this.#dropArrived(viewer, traffic);
@@ -103,9 +117,12 @@ export class Inbox {
     for (const viewer of this.#waiting) this.#handleWaiting(viewer, MOST_WAITING);
   }
 
-  #handle(viewer: Viewer, traffic: Traffic, bytes: Buffer, isBinary: boolean): void {
-    const refused = this.#senders.receive(viewer, traffic, bytes, isBinary);
-    const units = 1 + (bytes.length >>> 10) + (refused === 'NOT_JSON' ? FAILED_PARSE : 0);
+  #handle(viewer: Viewer, traffic: Traffic, bytes: Buffer): void {
+    const refused = this.#senders.receive(viewer, traffic, bytes);
+    this.#spend(traffic, 1 + (bytes.length >>> 10) + (refused === 'NOT_JSON' ? FAILED_PARSE : 0));
+  }
+
+  #spend(traffic: Traffic, units: number): void {
     traffic.units += units;
     this.#left -= units;
   }
@@ -116,14 +133,14 @@ export class Inbox {
     this.#waiting.delete(viewer);
     if (traffic === undefined) return;
     traffic.enter(this.#turn);
-    for (const { number, bytes, isBinary } of traffic.waiting.splice(0, most)) {
+    for (const { number, bytes } of traffic.waiting.splice(0, most)) {
       if (traffic.exceed(0, this.#now) >= EXCESS.most) {
         this.#dropWaiting(viewer, traffic, number);
         return;
       }
       traffic.waitingBytes -= bytes.length;
       this.#waitingBytes -= bytes.length;
-      this.#handle(viewer, traffic, bytes, isBinary);
+      this.#handle(viewer, traffic, bytes);
     }
     if (traffic.waiting.length > 0) this.#waiting.add(viewer);
   }
@@ -152,8 +169,17 @@ export class Inbox {
   }
 
   #close(viewer: Viewer, traffic: Traffic): void {
+    if (viewer.closed) return;
     this.#forget(viewer, traffic);
-    viewer.close(CLOSE.FLOOD, 'sends too much');
+    const now = performance.now();
+    this.#farewells = this.#farewells.filter((at) => now - at < FAREWELL_MS);
+    if (this.#farewells.length < MOST_FAREWELLS) {
+      this.#farewells.push(now);
+      viewer.close(CLOSE.FLOOD, 'sends too much');
+    } else {
+      this.#counters.add('floodClosed', 1);
+      viewer.cut();
+    }
   }
 
   #forget(viewer: Viewer, traffic: Traffic): void {

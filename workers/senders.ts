@@ -65,9 +65,17 @@ export class Senders {
     this.#quiesced = true;
   }
 
-  /** Takes a message, or gives the code that its sender was refused with. */
-  receive(viewer: Viewer, traffic: Traffic, bytes: Buffer, isBinary: boolean): RefusalCode | undefined {
-    const message = this.#read(bytes, isBinary);
+  /** Refuses what is no comment and looks like none: true where it did. It costs next to nothing. */
+  refuseAtSight(viewer: Viewer, traffic: Traffic, bytes: Buffer, isBinary: boolean): boolean {
+    const code = this.#judgeAtSight(bytes, isBinary);
+    if (code === undefined) return false;
+    this.#refuse(viewer, traffic, undefined, code);
+    return true;
+  }
+
+  /** Takes a message that was not refused at sight, or gives the code that its sender is refused with. */
+  receive(viewer: Viewer, traffic: Traffic, bytes: Buffer): RefusalCode | undefined {
+    const message = parseObject(bytes);
     if (typeof message === 'string') return this.#refuse(viewer, traffic, undefined, message);
     const { ref } = message;
     if (ref !== undefined && !isRef(ref)) return this.#refuse(viewer, traffic, undefined, 'REF_INVALID');
@@ -84,10 +92,10 @@ export class Senders {
     return undefined;
   }
 
-  #read(bytes: Buffer, isBinary: boolean): Record<string, unknown> | RefusalCode {
+  #judgeAtSight(bytes: Buffer, isBinary: boolean): RefusalCode | undefined {
     if (isBinary) return 'BINARY_MESSAGE';
     if (bytes.length > this.#limits.maxMessage) return 'TOO_LARGE';
-    return parseObject(bytes);
+    return couldBeJson(bytes) ? undefined : 'NOT_JSON';
   }
 
   #check(message: Record<string, unknown>): Draft | RefusalCode {
@@ -154,12 +162,12 @@ export class Senders {
 
 function sendRefusal(viewer: Viewer, ref: string | undefined, refusal: Refusal): void {
   const { code, retryAfterMs } = refusal;
-  viewer.sendText(JSON.stringify({ type: 'refused', ref, code, message: REFUSALS[code].message, retryAfterMs }));
+  const { message } = REFUSALS[code];
+  viewer.sendText(JSON.stringify({ type: 'refused', ref, code, message, retryAfterMs }));
 }
 
 /** uWebSockets.js has checked that a text message is UTF-8. */
 function parseObject(bytes: Buffer): Record<string, unknown> | RefusalCode {
-  if (!couldBeJson(bytes)) return 'NOT_JSON';
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));

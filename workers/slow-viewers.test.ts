@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { CodecName } from '../src/frames/codec.ts';
+import { CODECS, type CodecName } from '../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
 
 /** A push of these is about 0.86 MB as JSON and as msgpack: a few of them fill every buffer of the kernel's. */
 const A_PUSH = 150;
@@ -173,5 +174,62 @@ describe('a viewer that does not read for --slow-close', () => {
     expect(slow.faults).toEqual([]);
     expect(slow.comments.length % A_PUSH).toBe(0);
     await reader.close();
+  });
+});
+
+describe('a viewer that catches up on a batch of megabytes', () => {
+  const GRACE = 2_000;
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    server = await startProcess([...LIMITS, '--workers', '1', '--slow-close', String(GRACE), '--idle-timeout', '8']);
+    await pushLarge(server, 2, []);
+  });
+
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('gets it whole, whatever the codec, comments meanwhile, and is live after it', async () => {
+    const viewers = CODECS.map((codec) => new ViewerClient(server.viewerUrl, 'big', { codec, query: '?since=0' }));
+    for (const { socket } of viewers) {
+      socket.once('open', () => socket.send(JSON.stringify({ type: 'comment', ref: 'early', text: 'early' })));
+    }
+    const newest = posted;
+    for (const viewer of viewers) {
+      expect(await viewer.message(({ type }) => type === 'ack')).toMatchObject({ ref: 'early' });
+      await viewer.until(() => numbers(viewer).includes(newest));
+    }
+    await server.post('big', { text: 'live' });
+    for (const viewer of viewers) {
+      await viewer.until(() => viewer.comments.at(-1)?.text === 'live');
+      expect(viewer.faults).toEqual([]);
+      expect(numbers(viewer).filter((number) => number > 0)).toEqual(range(newest - 2 * A_PUSH + 1, newest));
+      await viewer.close();
+    }
+  });
+
+  it('and reads nothing of it is closed after --slow-close, though it answers with pongs; memory stays', async () => {
+    const before = await server.metric('process_resident_memory_bytes');
+    const closes = await drops(server, 'slow_close');
+    const clients = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const client = new RawClient(server.viewerUrl);
+        client.socket.pause();
+        client.send(handshake('/rooms/big?since=0'));
+        await client.connected;
+        return client;
+      }),
+    );
+    const pongs = setInterval(() => {
+      for (const client of clients) client.send(frame(OPCODE.pong, ''));
+    }, 500);
+    await vi.waitFor(async () => expect(await drops(server, 'slow_close')).toBe(closes + 100), 25_000);
+    clearInterval(pongs);
+    // The batches are 0.86 MB each: held for every one of these viewers they would be 170 MB.
+    expect((await server.metric('process_resident_memory_bytes')) - before).toBeLessThan(60 * 1_048_576);
+    expect(await server.metric('volley_catch_up_bytes')).toBe(0);
+    expect(await server.metric('volley_viewers')).toBe(0);
+    for (const { socket } of clients) socket.destroy();
   });
 });

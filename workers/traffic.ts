@@ -8,7 +8,7 @@ export const EXCESS = {
   /** A message that nobody means as a comment: no JSON object, binary, too large; or one ping of many in a row. */
   nonsense: 8,
   /** A message that is dropped unread. */
-  dropped: 8,
+  dropped: 16,
   /** From here on everything is dropped. */
   most: 256,
   /** From here on the socket is closed. */
@@ -22,7 +22,6 @@ export interface WaitingMessage {
   /** Which of its viewer's messages it is, from 1. */
   readonly number: number;
   readonly bytes: Buffer;
-  readonly isBinary: boolean;
 }
 
 /** What one viewer has sent lately. A viewer that sends nothing has none, for there are many of those. */

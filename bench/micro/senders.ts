@@ -77,7 +77,8 @@ class SendersRig {
   receive(count: number): FromShard | undefined {
     for (let i = 0; i < count; i += 1) {
       const { viewer, traffic, bytes } = this.#messages.next();
-      this.senders.receive(viewer, traffic, Buffer.from(bytes), false);
+      const message = Buffer.from(bytes);
+      if (!this.senders.refuseAtSight(viewer, traffic, message, false)) this.senders.receive(viewer, traffic, message);
     }
     this.outbox.flush();
     return this.#turn;

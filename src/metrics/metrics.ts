@@ -152,7 +152,7 @@ const COUNTERS: readonly Metric[] = [
   },
   {
     name: 'volley_flood_closes_total',
-    help: 'Viewers closed with 1008 because they sent too much, by shard.',
+    help: 'Viewers closed because they sent too much, by shard.',
     labels: ['shard'],
     gather: ({ shards }) => shards.map((row, shard) => [row.get('floodClosed'), { shard: String(shard) }]),
   },
