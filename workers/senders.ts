@@ -20,7 +20,7 @@ const LEAST_OF_SHARD = 4_096;
 /** What nobody means as a comment. */
 const NONSENSE: ReadonlySet<RefusalCode> = new Set(['NOT_JSON', 'NOT_AN_OBJECT', 'BINARY_MESSAGE', 'TOO_LARGE']);
 
-/** What may be taken later. */
+/** What may be taken later, and is refused again if its sender goes on at once. */
 const LATER: ReadonlySet<RefusalCode> = new Set(['BUSY', 'ROOM_BUSY', 'SHUTTING_DOWN']);
 
 const OPENING = 0x7b;
@@ -126,7 +126,7 @@ export class Senders {
     for (const { number, ...refusal } of failed) {
       const sent = this.#take(number);
       if (sent === undefined) continue;
-      sent.traffic.exceed(EXCESS.refused, performance.now());
+      if (LATER.has(refusal.code)) sent.traffic.exceed(EXCESS.refused, performance.now());
       sendRefusal(sent.viewer, sent.ref, refusal);
     }
   }

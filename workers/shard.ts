@@ -68,6 +68,8 @@ class Shard {
   readonly #timers: NodeJS.Timeout[];
   readonly #onFault = (error: unknown): void => this.#fail(error);
   #listenSocket: us_listen_socket | undefined;
+  /** A frame was published in this second that alone puts a viewer over the limit. */
+  #sentLarge = false;
   #closing = false;
   #over = false;
   #finish: (error?: unknown) => void = () => undefined;
@@ -206,6 +208,7 @@ class Shard {
     this.#counters.add('published', 1);
     this.#counters.add('deliveries', subscribers);
     this.#counters.add('deliveredBytes', subscribers * frame.length);
+    if (frame.length > this.#task.limits.maxBackpressure) this.#sentLarge = true;
   };
 
   #quiesce(): void {
@@ -253,6 +256,8 @@ class Shard {
   }
 
   #everySecond(): void {
+    if (this.#sentLarge) this.#slow.look(this.#viewers.all());
+    this.#sentLarge = false;
     this.#slow.sweep();
     this.#catchUp.sweep();
     const { mean, max } = this.#delay.take();

@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CODECS, type CodecName } from '../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
+import { createCounters, ShardCounters } from '../src/shards/counters.ts';
+import type { ShardLimits } from '../src/shards/messages.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
 import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { SlowViewers } from './slow-viewers.ts';
+import { Viewer, type ViewerSocket } from './viewer.ts';
 
 /** A push of these is about 0.86 MB as JSON and as msgpack: a few of them fill every buffer of the kernel's. */
 const A_PUSH = 150;
@@ -231,5 +235,69 @@ describe('a viewer that catches up on a batch of megabytes', () => {
     expect(await server.metric('volley_catch_up_bytes')).toBe(0);
     expect(await server.metric('volley_viewers')).toBe(0);
     for (const { socket } of clients) socket.destroy();
+  });
+});
+
+describe('a viewer that one large message alone puts over the limit', () => {
+  /** A viewer with `buffered` bytes unread, and what its shard does about it. */
+  function createSlow(buffered: number) {
+    const calls: unknown[][] = [];
+    const seat = { buffered };
+    const socket = {
+      getBufferedAmount: () => seat.buffered,
+      send: (text: string) => void calls.push(['send', text]),
+      unsubscribe: () => void calls.push(['unsubscribe']),
+      end: (code: number) => void calls.push(['end', code]),
+      close: () => void calls.push(['close']),
+    };
+    const viewer = new Viewer('room', 0, { kind: 'now' });
+    viewer.open(socket as unknown as ViewerSocket);
+    viewer.welcome('welcome');
+    calls.length = 0;
+    const counters = new ShardCounters(createCounters(1), 0);
+    const limits = { maxBackpressure: 65_536, slowClose: 30_000 } as ShardLimits;
+    return { viewer, seat, calls, counters, slow: new SlowViewers(limits, counters) };
+  }
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is closed after --slow-close, though nothing was dropped', () => {
+    const { viewer, calls, counters, slow } = createSlow(3_000_000);
+    slow.look([viewer]);
+    vi.advanceTimersByTime(29_000);
+    slow.sweep();
+    expect(calls).toEqual([]);
+    vi.advanceTimersByTime(1_000);
+    slow.sweep();
+    expect(calls).toEqual([['unsubscribe']]);
+    expect(counters.get('slowClosed')).toBe(1);
+    vi.advanceTimersByTime(5_000);
+    slow.sweep();
+    expect(calls).toEqual([['unsubscribe'], ['close']]);
+  });
+
+  it('that reads it in time hears nothing of it', () => {
+    const { viewer, seat, calls, slow } = createSlow(3_000_000);
+    slow.look([viewer]);
+    seat.buffered = 32_768;
+    slow.drained(viewer);
+    vi.advanceTimersByTime(60_000);
+    slow.sweep();
+    expect(calls).toEqual([]);
+  });
+
+  it('that missed something meanwhile hears so', () => {
+    const { viewer, seat, calls, slow } = createSlow(3_000_000);
+    slow.look([viewer]);
+    slow.dropped(viewer);
+    seat.buffered = 0;
+    slow.drained(viewer);
+    expect(calls).toEqual([['send', '{"type":"skipped"}']]);
   });
 });

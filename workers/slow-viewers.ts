@@ -12,6 +12,8 @@ const FAREWELL_MS = 5_000;
 interface Slow {
   /** Since when it is over the limit, in ms of `performance.now()`. */
   readonly since: number;
+  /** Something for it was dropped. */
+  missed: boolean;
   /** Since when it is being closed. */
   closingSince: number | undefined;
 }
@@ -19,7 +21,7 @@ interface Slow {
 /**
  * Viewers over the backpressure limit. uWebSockets.js drops what is published to them and tells here; a viewer that
  * reads again hears that it was skipped, one that does not for `slowClose` is closed. Others pay nothing for it:
- * only viewers in this list are ever looked at.
+ * only viewers in this list are ever looked at, and all of them only after a very large message.
  *
  * uWebSockets.js drops a close frame as it drops any other over the limit, so a viewer is first taken off its room
  * and closed with the code once its buffer has room; if it goes on reading nothing, the link is cut.
@@ -38,7 +40,14 @@ export class SlowViewers {
   /** A message for `viewer` was dropped. */
   dropped(viewer: Viewer): void {
     this.#counters.add('dropped', 1);
-    if (!this.#slow.has(viewer)) this.#slow.set(viewer, { since: performance.now(), closingSince: undefined });
+    this.#note(viewer).missed = true;
+  }
+
+  /** Looks at viewers that were sent a message of any size: one alone may be over the limit, and nothing dropped. */
+  look(viewers: readonly Viewer[]): void {
+    for (const viewer of viewers) {
+      if (viewer.buffered > this.#limits.maxBackpressure) this.#note(viewer);
+    }
   }
 
   /** `viewer`'s buffer has shrunk: where there is room again, it hears that it missed something. */
@@ -50,6 +59,7 @@ export class SlowViewers {
       viewer.close(CLOSE.SLOW, REASON);
       return;
     }
+    if (!slow.missed) return;
     viewer.sendText(SKIPPED);
     this.#counters.add('skippedSent', 1);
   }
@@ -59,17 +69,12 @@ export class SlowViewers {
    * is under way.
    */
   sendAway(viewer: Viewer): void {
-    const now = performance.now();
-    const slow = this.#slow.get(viewer) ?? { since: now, closingSince: undefined };
+    const slow = this.#note(viewer);
     if (slow.closingSince !== undefined) return;
     this.#counters.add('slowClosed', 1);
-    if (this.#hasRoom(viewer)) {
-      viewer.close(CLOSE.SLOW, REASON);
-      return;
-    }
+    slow.closingSince = performance.now();
     viewer.unsubscribe();
-    slow.closingSince = now;
-    this.#slow.set(viewer, slow);
+    if (this.#hasRoom(viewer)) viewer.close(CLOSE.SLOW, REASON);
   }
 
   gone(viewer: Viewer): void {
@@ -86,6 +91,15 @@ export class SlowViewers {
         viewer.cut();
       }
     }
+  }
+
+  #note(viewer: Viewer): Slow {
+    let slow = this.#slow.get(viewer);
+    if (slow === undefined) {
+      slow = { since: performance.now(), missed: false, closingSince: undefined };
+      this.#slow.set(viewer, slow);
+    }
+    return slow;
   }
 
   /** At half the limit a few messages more are not dropped. */

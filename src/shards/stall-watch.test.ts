@@ -151,21 +151,26 @@ describe('a shard', () => {
     watch.watch(0, true);
     await pass(14_500, 'blocked');
     expect(stalls).toEqual([]);
-    // A look before the thread's files were open does not count as seen.
-    await pass(60_000, 'blocked');
+    await pass(1_000, 'blocked');
     expect(stalls).toHaveLength(1);
   });
 });
 
 describe('the files of a thread', () => {
-  it('are opened once, and closed when the shard has ended', async () => {
-    const { watch, open, pass } = createWatch();
+  it('are opened once and kept, also while the shard is run again on it', async () => {
+    const { watch, open, rows, pass, stalls } = createWatch();
     watch.watch(0, true);
     watch.watch(1, true);
     await pass(1_000, 'works', 'works');
     expect([...open]).toEqual([100, 101]);
+    // No more files can be opened.
+    for (const row of rows) row.state = '';
     watch.watch(0, false);
-    expect([...open]).toEqual([101]);
+    watch.watch(0, true);
+    await pass(1_000, 'works', 'works');
+    await pass(LIMIT + 500, 'blocked', 'works');
+    expect(stalls).toHaveLength(1);
+    expect([...open]).toEqual([100, 101]);
     watch.stop();
     expect([...open]).toEqual([]);
   });

@@ -79,7 +79,6 @@ export class StallWatch {
   watch(shard: number, watched: boolean): void {
     const seen = this.#seen[shard];
     if (seen === undefined) return;
-    if (!watched) this.#closeFiles(seen);
     seen.watched = watched;
     seen.progress = this.#options.progress(shard);
     seen.still = -STARTING_MS;
