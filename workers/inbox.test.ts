@@ -359,6 +359,23 @@ describe('quotas', () => {
     }
   });
 
+  it('are counted right over thousands of rooms that come and go', () => {
+    const rig = createInbox({ maxPending: 4 });
+    const constant = rig.seat('constant');
+    send(rig, constant, comments(3));
+    settle();
+    expect(constant.viewer.traffic?.unanswered).toBe(3);
+    for (let i = 0; i < 5_000; i += 1) {
+      send(rig, rig.seat(`room${i}`), comments(1));
+      settle();
+      rig.senders.deliver({ kind: 'receipts', stored: Float64Array.of(4 + i, 1, 0), failed: [] });
+    }
+    // Its room is still counted as full.
+    send(rig, constant, comments(1));
+    settle();
+    expect(constant.heard.map(({ code }) => code)).toEqual(['ROOM_BUSY']);
+  });
+
   it('leave something to a viewer of a hot room that has nothing waiting', () => {
     const rig = createInbox();
     fill(rig, 'hot', 40);

@@ -5,7 +5,7 @@ import { FEW_OF_ROOM, leavesEnough } from '../src/rooms/fair-share.ts';
 import type { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardLimits, ToShard } from '../src/shards/messages.ts';
 import type { Outbox } from './outbox.ts';
-import { EXCESS, type Traffic } from './traffic.ts';
+import { EXCESS, type RoomCount, type Traffic } from './traffic.ts';
 import type { Viewer } from './viewer.ts';
 
 /** Comments of one viewer that main has not answered yet. */
@@ -17,22 +17,27 @@ const FEW_OF_ONE = 2;
 /** Of one shard, where that is more than four rooms may have: a MessagePort has no backpressure of its own. */
 const LEAST_OF_SHARD = 4_096;
 
+/** Rooms that are counted before those with nothing to count are left out. */
+const LEAST_ROOMS = 1_024;
+
 /** What nobody means as a comment. */
 const NONSENSE: ReadonlySet<RefusalCode> = new Set(['NOT_JSON', 'NOT_AN_OBJECT', 'BINARY_MESSAGE', 'TOO_LARGE']);
 
 /** What may be taken later, and is refused again if its sender goes on at once. */
 const LATER: ReadonlySet<RefusalCode> = new Set(['BUSY', 'ROOM_BUSY', 'SHUTTING_DOWN']);
 
+const SPACE = 0x20;
 const OPENING = 0x7b;
 const CLOSING = 0x7d;
-/** What JSON begins with: an object, an array, a string, a number, true, false, null. */
-const FIRST_OF_JSON: ReadonlySet<number> = new Set(Buffer.from('{["-0123456789tfn'));
+/** What JSON begins with that is no object: an array, a string, a number, true, false, null. */
+const OTHERS_OF_JSON: ReadonlySet<number> = new Set(Buffer.from('["-0123456789tfn'));
 
 type Receipts = Extract<ToShard, { kind: 'receipts' }>;
 
 interface Sent {
   readonly viewer: Viewer;
   readonly traffic: Traffic;
+  readonly room: RoomCount;
   readonly ref: string | undefined;
 }
 
@@ -48,8 +53,9 @@ export class Senders {
   readonly #counters: ShardCounters;
   readonly #most: number;
   readonly #unanswered = new Map<number, Sent>();
-  /** Of these, how many are of each room that has any. */
-  readonly #rooms = new Map<string, number>();
+  /** Of these, how many are of each room. A room with none stays until there are many. */
+  readonly #rooms = new Map<string, RoomCount>();
+  #mostRooms = LEAST_ROOMS;
   #next = 1;
   #quiesced = false;
 
@@ -81,12 +87,13 @@ export class Senders {
     if (ref !== undefined && !isRef(ref)) return this.#refuse(viewer, traffic, undefined, 'REF_INVALID');
     const draft = this.#check(message);
     if (typeof draft === 'string') return this.#refuse(viewer, traffic, ref, draft);
-    const over = this.#quiesced ? 'SHUTTING_DOWN' : this.#findOver(viewer.room, traffic.unanswered);
+    const room = this.#countOf(viewer.room, traffic);
+    const over = this.#quiesced ? 'SHUTTING_DOWN' : this.#findOver(room.unanswered, traffic.unanswered);
     if (over !== undefined) return this.#refuse(viewer, traffic, ref, over);
     const number = this.#next;
     this.#next += 1;
-    this.#unanswered.set(number, { viewer, traffic, ref });
-    this.#rooms.set(viewer.room, (this.#rooms.get(viewer.room) ?? 0) + 1);
+    this.#unanswered.set(number, { viewer, traffic, room, ref });
+    room.unanswered += 1;
     traffic.unanswered += 1;
     this.#outbox.comment(number, viewer.room, draft);
     return undefined;
@@ -103,10 +110,9 @@ export class Senders {
   }
 
   /** The quota that one more comment would be over, if any. */
-  #findOver(room: string, ofViewer: number): RefusalCode | undefined {
+  #findOver(ofRoom: number, ofViewer: number): RefusalCode | undefined {
     const all = this.#unanswered.size;
     if (all >= this.#most || ofViewer >= MOST_OF_ONE) return 'BUSY';
-    const ofRoom = this.#rooms.get(room) ?? 0;
     const isFair =
       leavesEnough(ofRoom, all, this.#most, FEW_OF_ROOM) &&
       leavesEnough(ofViewer, ofRoom, this.#limits.maxPending, FEW_OF_ONE);
@@ -143,12 +149,28 @@ export class Senders {
     const sent = this.#unanswered.get(number);
     if (sent === undefined) return undefined;
     this.#unanswered.delete(number);
-    const { viewer, traffic } = sent;
-    traffic.unanswered -= 1;
-    const left = (this.#rooms.get(viewer.room) ?? 0) - 1;
-    if (left > 0) this.#rooms.set(viewer.room, left);
-    else this.#rooms.delete(viewer.room);
+    sent.traffic.unanswered -= 1;
+    sent.room.unanswered -= 1;
     return sent;
+  }
+
+  #countOf(name: string, traffic: Traffic): RoomCount {
+    if (traffic.room?.listed) return traffic.room;
+    traffic.room = this.#rooms.get(name) ?? this.#list(name);
+    return traffic.room;
+  }
+
+  #list(name: string): RoomCount {
+    if (this.#rooms.size >= this.#mostRooms) {
+      for (const [other, count] of this.#rooms) {
+        count.listed = count.unanswered > 0;
+        if (!count.listed) this.#rooms.delete(other);
+      }
+      this.#mostRooms = Math.max(LEAST_ROOMS, 2 * this.#rooms.size);
+    }
+    const count = { unanswered: 0, listed: true };
+    this.#rooms.set(name, count);
+    return count;
   }
 
   /** Refuses here, which main never hears of: the shard counts it. */
@@ -181,13 +203,13 @@ function parseObject(bytes: Buffer): Record<string, unknown> | RefusalCode {
 
 /** False for most of what is no JSON: an error that is thrown costs as much as several comments. */
 function couldBeJson(bytes: Buffer): boolean {
-  const first = bytes.at(bytes.findIndex(isVisible));
-  if (first === undefined || !FIRST_OF_JSON.has(first)) return false;
-  return first !== OPENING || bytes.at(bytes.findLastIndex(isVisible)) === CLOSING;
-}
-
-function isVisible(byte: number): boolean {
-  return byte > 0x20;
+  let start = 0;
+  while (start < bytes.length && (bytes[start] ?? 0) <= SPACE) start += 1;
+  const first = bytes[start];
+  if (first !== OPENING) return first !== undefined && OTHERS_OF_JSON.has(first);
+  let end = bytes.length - 1;
+  while ((bytes[end] ?? 0) <= SPACE) end -= 1;
+  return bytes[end] === CLOSING;
 }
 
 function isRef(ref: unknown): ref is string {

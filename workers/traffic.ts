@@ -24,10 +24,19 @@ export interface WaitingMessage {
   readonly bytes: Buffer;
 }
 
+/** Comments of a room in a shard that main has not answered. */
+export interface RoomCount {
+  unanswered: number;
+  /** Its shard counts by it; later there may be another for the same room. */
+  listed: boolean;
+}
+
 /** What one viewer has sent lately. A viewer that sends nothing has none, for there are many of those. */
 export class Traffic {
   /** Comments that main has not answered yet. */
   unanswered = 0;
+  /** Those of all viewers of its room; there once it has sent a comment. */
+  room: RoomCount | undefined;
   /** Messages received on this link. */
   received = 0;
   /** The turn of the loop that `units` and the two after it are of. */
