@@ -71,10 +71,8 @@ describe('a shard that works on a busy machine', () => {
     closing.push(() => clearInterval(pushes));
     await Promise.all([...floods, ...holding]);
 
+    expect(await server.metric('volley_shard_restarts_total')).toBe(0);
     expect(server.child.exitCode ?? server.child.signalCode).toBeNull();
     expect(server.lines.filter(({ level }) => Number(level) > 30)).toEqual([]);
-    for (const close of closing.splice(1)) close();
-    expect(await server.metric('volley_shard_restarts_total')).toBe(0);
-    expect(await server.stop()).toBe(0);
   });
 });

@@ -263,6 +263,18 @@ describe('a viewer whose messages are refused', () => {
     expect(seat.closed).toBeUndefined();
   });
 
+  it('may send again after retryAfterMs whatever --interval is', () => {
+    const rig = createInbox({ maxPending: 1, interval: 50 });
+    const seat = rig.seat();
+    for (let i = 0; i < 200; i += 1) {
+      send(rig, seat, comments(44));
+      settle();
+      vi.advanceTimersByTime(50);
+    }
+    expect(seat.heard.every(({ code }) => code === 'ROOM_BUSY')).toBe(true);
+    expect(seat.closed).toBeUndefined();
+  });
+
   it('hears which messages were dropped, so that with the others each has one answer', () => {
     const rig = createInbox();
     const seat = rig.seat();
@@ -276,6 +288,19 @@ describe('a viewer whose messages are refused', () => {
     expect(rig.posted()).toHaveLength(256);
     expect([...busy, ...named].sort()).toEqual(Array.from({ length: 400 - 256 }, (_, i) => `c${i + 256}`).sort());
     expect(named.length).toBeGreaterThan(0);
+  });
+
+  it('hears of those too that were dropped while they waited', () => {
+    const rig = createInbox();
+    const seat = rig.seat();
+    send(rig, seat, [...comments(256), ...new Array<string>(60).fill('{"type":}')]);
+    settle();
+    const told = seat.heard.filter(({ code }) => code === 'NOT_JSON').length;
+    const [dropped, ...more] = seat.heard.filter(({ code }) => code === 'RATE_LIMITED');
+    expect(more).toEqual([]);
+    expect(told).toBe(32);
+    expect(dropped).toMatchObject({ first: 256 + told + 1, count: 60 - told });
+    expect(rig.counters.get('RATE_LIMITED')).toBe(60 - told);
   });
 
   it('costs its share of what main refuses too', () => {

@@ -133,15 +133,19 @@ export class Inbox {
     this.#waiting.delete(viewer);
     if (traffic === undefined) return;
     traffic.enter(this.#turn);
-    for (const { number, bytes } of traffic.waiting.splice(0, most)) {
+    let handled = 0;
+    for (const { number, bytes } of traffic.waiting) {
+      if (handled === most) break;
       if (traffic.exceed(0, this.#now) >= EXCESS.most) {
         this.#dropWaiting(viewer, traffic, number);
         return;
       }
+      handled += 1;
       traffic.waitingBytes -= bytes.length;
       this.#waitingBytes -= bytes.length;
       this.#handle(viewer, traffic, bytes);
     }
+    traffic.waiting.splice(0, handled);
     if (traffic.waiting.length > 0) this.#waiting.add(viewer);
   }
 

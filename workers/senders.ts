@@ -52,6 +52,8 @@ export class Senders {
   readonly #outbox: Outbox;
   readonly #counters: ShardCounters;
   readonly #most: number;
+  /** What it weighs when a comment is refused that may be sent again after `interval`: senders that heed it are no flood. */
+  readonly #weightOfLater: number;
   readonly #unanswered = new Map<number, Sent>();
   /** Of these, how many are of each room. A room with none stays until there are many. */
   readonly #rooms = new Map<string, RoomCount>();
@@ -64,6 +66,7 @@ export class Senders {
     this.#outbox = outbox;
     this.#counters = counters;
     this.#most = Math.max(LEAST_OF_SHARD, 4 * limits.maxPending);
+    this.#weightOfLater = EXCESS.refused * Math.min(1, limits.interval / 1_000);
   }
 
   /** From now on every comment is refused `SHUTTING_DOWN`. */
@@ -132,7 +135,7 @@ export class Senders {
     for (const { number, ...refusal } of failed) {
       const sent = this.#take(number);
       if (sent === undefined) continue;
-      if (LATER.has(refusal.code)) sent.traffic.exceed(EXCESS.refused, performance.now());
+      if (LATER.has(refusal.code)) sent.traffic.exceed(this.#weightOfLater, performance.now());
       sendRefusal(sent.viewer, sent.ref, refusal);
     }
   }
@@ -176,9 +179,14 @@ export class Senders {
   /** Refuses here, which main never hears of: the shard counts it. */
   #refuse(viewer: Viewer, traffic: Traffic, ref: string | undefined, code: RefusalCode): RefusalCode {
     this.#counters.add(code, 1);
-    traffic.exceed(NONSENSE.has(code) ? EXCESS.nonsense : EXCESS.refused, performance.now());
+    traffic.exceed(this.#weigh(code), performance.now());
     sendRefusal(viewer, ref, LATER.has(code) ? { code, retryAfterMs: this.#limits.interval } : { code });
     return code;
+  }
+
+  #weigh(code: RefusalCode): number {
+    if (NONSENSE.has(code)) return EXCESS.nonsense;
+    return LATER.has(code) ? this.#weightOfLater : EXCESS.refused;
   }
 }
 
