@@ -53,6 +53,7 @@ export const REFUSALS = {
   },
   UPGRADE_REQUIRED: { status: 426, message: 'a room is a WebSocket (version 13): connect with a WebSocket client' },
   ROOM_BUSY: { status: 429, message: 'the room has as many comments waiting as it may' },
+  RATE_LIMITED: { status: 429, message: 'more messages at once than this server reads; they were dropped' },
   BUSY: { status: 503, message: 'the server has as much waiting as it may' },
   SHUTTING_DOWN: { status: 503, message: 'the server is shutting down' },
   NOT_READY: { status: 503, message: 'not every shard is listening' },
@@ -92,7 +93,7 @@ export type FaultCode = keyof typeof FAULTS;
 
 /** Close codes that volley sends. 1006 is what a client sees when uWebSockets.js drops the link without a close frame. */
 export const CLOSE = {
-  /** More messages than anybody means to send before the welcome was there. */
+  /** More messages than this server reads, although told so; or more before the welcome than anybody means to send. */
   FLOOD: 1008,
   /** The server is stopping, or its shard is being restarted: come back at once. */
   RESTART: 1012,

@@ -1,4 +1,4 @@
-/** A server whose shards misbehave on orders from stdin: `throw SHARD` or `stall SHARD MS`, one a line. */
+/** A server whose shards misbehave on orders from stdin: `throw SHARD`, `stall SHARD MS` or `loop SHARD MS`, one a line. */
 import { createInterface } from 'node:readline';
 import { BroadcastChannel } from 'node:worker_threads';
 import { Command } from 'commander';
@@ -14,7 +14,7 @@ command.parse();
 const channel = new BroadcastChannel(FAULT_CHANNEL);
 createInterface({ input: process.stdin }).on('line', (line) => {
   const [fault, shard, ms] = line.split(' ');
-  const order: FaultOrder = { fault: fault === 'throw' ? 'throw' : 'stall', shard: Number(shard), ms: Number(ms) };
+  const order: FaultOrder = { fault: fault as FaultOrder['fault'], shard: Number(shard), ms: Number(ms) };
   channel.postMessage(order);
 });
 

@@ -150,7 +150,8 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     clock,
     shards,
     limit: settings.shardStall,
-    alive: (shard) => rows[shard]?.get('alive') ?? 0,
+    progress: (shard) => rows[shard]?.progress ?? 0,
+    thread: (shard) => rows[shard]?.get('thread') ?? 0,
     onStall: (shard, ms) => {
       logger.fatal({ shard, ms }, 'a shard stands still and cannot be ended alone: ending the process');
       const stored = rooms.drain().then(() => store.close());
@@ -164,7 +165,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     memory,
     ring,
     counters,
-    limits: { ...settings, port: ports.viewers },
+    limits: { ...settings, port: ports.viewers, catchUpBytes: Math.floor(settings.catchUpBytes / shards) },
     rooms,
     desk,
     tally,

@@ -151,6 +151,12 @@ const COUNTERS: readonly Metric[] = [
     gather: gatherDrops,
   },
   {
+    name: 'volley_flood_closes_total',
+    help: 'Viewers closed because they sent too much, by shard.',
+    labels: ['shard'],
+    gather: ({ shards }) => shards.map((row, shard) => [row.get('floodClosed'), { shard: String(shard) }]),
+  },
+  {
     name: 'volley_thread_cpu_seconds_total',
     help: 'CPU time by thread: main, or the number of a shard.',
     labels: ['thread'],
@@ -167,6 +173,18 @@ const GAUGES: readonly Metric[] = [
     help: 'Viewers connected, by shard.',
     labels: ['shard'],
     gather: ({ shards }) => shards.map((row, shard) => [row.get('viewers'), { shard: String(shard) }]),
+  },
+  {
+    name: 'volley_catch_up_bytes',
+    help: 'Bytes of backfill asked for or sent, and not read yet, by shard.',
+    labels: ['shard'],
+    gather: ({ shards }) => shards.map((row, shard) => [row.get('catchUpBytes'), { shard: String(shard) }]),
+  },
+  {
+    name: 'volley_joins_waiting',
+    help: 'Viewers that wait for their next step of backfill because of --catch-up-bytes, by shard.',
+    labels: ['shard'],
+    gather: ({ shards }) => shards.map((row, shard) => [row.get('joinsWaiting'), { shard: String(shard) }]),
   },
   { name: 'volley_rooms', help: 'Rooms that are live.', gather: ({ rooms }) => [[rooms.size]] },
   {

@@ -1,5 +1,5 @@
 /** CPU time and event-loop delay of the thread that calls. */
-import { openSync, readSync } from 'node:fs';
+import { openSync, readlinkSync, readSync } from 'node:fs';
 import { clearInterval, setInterval } from 'node:timers';
 
 /** Nanoseconds on a CPU are the first number of a Linux schedstat file. */
@@ -21,6 +21,16 @@ export function threadCpuSeconds(): number {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
+  }
+}
+
+/** The kernel's id of the thread that calls; 0 where it does not tell, as elsewhere than on Linux. */
+export function threadId(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').at(-1)) || 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return 0;
   }
 }
 

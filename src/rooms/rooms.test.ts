@@ -184,4 +184,14 @@ describe('bounds', () => {
     await clock.advance(10);
     expect(sink.texts('new')).toEqual(['now']);
   });
+
+  it('leave room for others: however much several rooms take, one with nothing waiting is taken', async () => {
+    const { rooms } = await createRooms({ maxPending: 50, maxPendingAll: 100 });
+    const refused = new Set<string | undefined>();
+    for (let i = 0; i < 300; i += 1) refused.add(rooms.offer(`hot${i % 3}`, draftOf('x'), null, i)?.code);
+    expect(refused).toEqual(new Set([undefined, 'ROOM_BUSY']));
+    // They share three quarters, and leave as much of it as each of them has.
+    expect(rooms.pending).toBe(57);
+    for (let i = 0; i < 10; i += 1) expect(rooms.offer(`quiet${i}`, draftOf('x'), null, i)).toBeUndefined();
+  });
 });

@@ -13,6 +13,7 @@ import { takeWithin } from '../frames/batch-lists.ts';
 import type { Codec } from '../frames/codec.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Head, RecalledComment, Store, StoredBatch, StoreState } from '../store/store.ts';
+import { FEW_OF_ROOM, leavesEnough } from './fair-share.ts';
 import type { PushSink } from './push-sink.ts';
 import { QuietRooms } from './quiet-rooms.ts';
 import { RecentRecalls } from './recent-recalls.ts';
@@ -100,7 +101,10 @@ export class Rooms {
     if (this.#stalled) return { code: 'STORE_STALLED', retryAfterMs: interval };
     if (this.#pendingAll >= maxPendingAll) return { code: 'BUSY', retryAfterMs: interval };
     const room = this.#open(name);
-    if (room.pending.length >= maxPending) return { code: 'ROOM_BUSY', retryAfterMs: interval };
+    const own = room.pending.length;
+    if (own >= maxPending || !leavesEnough(own, this.#pendingAll, maxPendingAll, FEW_OF_ROOM)) {
+      return { code: 'ROOM_BUSY', retryAfterMs: interval };
+    }
     const { text, mode, color, size, user, name: author, extra } = draft;
     const at = clock.unix();
     room.pending.push({ text, mode, color, size, user, name: author, extra, at, origin, number });

@@ -27,6 +27,7 @@ const NUMBERS: readonly [name: SettingName, unit: string, fallback: number, leas
   ['maxBody', 'bytes', 1_048_576, 1_024, 67_108_864],
   ['maxBackpressure', 'bytes', 65_536, 4_096, 16_777_216],
   ['maxBackfill', 'comments', 10_000, 0, 10_000_000],
+  ['catchUpBytes', 'bytes', 67_108_864, 1_048_576, 68_719_476_736],
   ['slowClose', 'ms', 30_000, 100, 3_600_000],
   ['idleTimeout', 's', 60, 8, 960],
   ['shardStall', 'ms', 5_000, 500, 600_000],

@@ -20,6 +20,7 @@ export interface Settings {
   readonly maxBody: number;
   readonly maxBackpressure: number;
   readonly maxBackfill: number;
+  readonly catchUpBytes: number;
   readonly slowClose: number;
   readonly idleTimeout: number;
   readonly shardStall: number;
@@ -101,7 +102,22 @@ export const SETTINGS: readonly Setting[] = [
   whole('maxBody', 'bytes', 'largest body of an HTTP request', MIB, 1_024, 64 * MIB),
   whole('maxBackpressure', 'bytes', 'unsent bytes a viewer, over which it misses pushes', 65_536, 4_096, 16 * MIB),
   whole('maxBackfill', 'comments', 'most comments a viewer gets that was away', 10_000, 0, 10_000_000),
-  whole('slowClose', 'ms', 'a viewer over --max-backpressure for this long is closed (4008)', 30_000, 100, 3_600_000),
+  whole(
+    'catchUpBytes',
+    'bytes',
+    'most bytes of backfill under way to viewers and not read yet; over it joins wait their turn',
+    64 * MIB,
+    MIB,
+    65_536 * MIB,
+  ),
+  whole(
+    'slowClose',
+    'ms',
+    'a viewer over --max-backpressure, or with backfill unread, for this long is closed (4008)',
+    30_000,
+    100,
+    3_600_000,
+  ),
   whole('idleTimeout', 's', 'a viewer that answers no ping for this long is closed', 60, 8, 960),
   whole('shardStall', 'ms', 'a shard that stands still for this long ends the process', 5_000, 500, 600_000),
   whole('grace', 'ms', 'most time between SIGTERM and the end', 10_000, 1_500, 600_000),

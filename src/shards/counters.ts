@@ -10,6 +10,10 @@ import { REFUSALS, type RefusalCode } from '../codes.ts';
 const NAMES = [
   /** Rises a few times a second while the shard's loop turns. */
   'alive',
+  /** Rises with everything that the shard handles and that has no counter of its own here. */
+  'work',
+  /** The kernel's id of the thread, 0 where nobody can tell. */
+  'thread',
   'viewers',
   'joined',
   'messagesReceived',
@@ -22,6 +26,12 @@ const NAMES = [
   'dropped',
   'skippedSent',
   'slowClosed',
+  /** Viewers closed with 1008, because they sent too much. */
+  'floodClosed',
+  /** Bytes of backfill that viewers have been sent and that have not left their sockets' buffers yet. */
+  'catchUpBytes',
+  /** Viewers whose next step of backfill waits for others to read theirs. */
+  'joinsWaiting',
   /** CPU time of this thread in seconds, since it started. */
   'cpu',
   /** Event-loop delay over the last second, in seconds. */
@@ -30,6 +40,9 @@ const NAMES = [
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];
+
+/** What rises when a shard gets on, whatever with. */
+const PROGRESS: readonly CounterName[] = ['alive', 'work', 'messagesReceived', 'published'];
 
 const CODES = Object.keys(REFUSALS) as RefusalCode[];
 const WIDTH = NAMES.length + CODES.length;
@@ -58,6 +71,11 @@ export class ShardCounters {
   add(name: CounterName | RefusalCode, count: number): void {
     const place = PLACES.get(name) ?? 0;
     this.#row[place] = (this.#row[place] ?? 0) + count;
+  }
+
+  /** A number that changes when the shard gets on: its timers ran, or it handled something. */
+  get progress(): number {
+    return PROGRESS.reduce((sum, name) => sum + this.get(name), 0);
   }
 
   /** Refusals by code, the codes with none left out. */

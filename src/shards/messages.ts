@@ -24,10 +24,13 @@ export interface ShardLimits {
   readonly port: number;
   /** Milliseconds between two pushes of a room: what a refused sender is told to wait. */
   readonly interval: number;
+  /** Most comments waiting in a room. */
+  readonly maxPending: number;
   readonly maxMessage: number;
   readonly maxText: number;
   readonly maxBackpressure: number;
-  readonly maxBackfill: number;
+  /** Bytes of backfill under way to viewers of this shard: its share of --catch-up-bytes. */
+  readonly catchUpBytes: number;
   /** Milliseconds. */
   readonly slowClose: number;
   /** Seconds. */
