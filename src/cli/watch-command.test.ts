@@ -220,7 +220,7 @@ describe('volley watch, when the server stops', () => {
   it('says so, and goes on with the next one where it was', async () => {
     const dir = mkdtempSync(path.join(tmpdir(), 'volley-watch-'));
     try {
-      const first = await startProcess(['--workers', '1', '--store', `lmdb:${dir}`]);
+      const first = await startProcess(['--workers', '1', '--store', `level:${dir}`]);
       const watcher = watch(`${first.viewerUrl}/rooms/a`);
       await noted(watcher, '-- a: 1 watching, seq 0\n');
       await first.post('a', { text: 'before' }, '?wait=stored');
@@ -231,7 +231,7 @@ describe('volley watch, when the server stops', () => {
         '--workers',
         '1',
         '--store',
-        `lmdb:${dir}`,
+        `level:${dir}`,
         '--port',
         new URL(first.viewerUrl).port,
       ]);
