@@ -2,6 +2,7 @@
  * A shard: one worker thread with its own uWebSockets.js App on the viewers' port, which it shares with the other
  * shards through SO_REUSEPORT.
  *
+ *   uws.ts           uWebSockets.js, from the package that loads here
  *   upgrade.ts       handshake → viewer, or a refusal
  *   viewer.ts        one connection
  *   viewer-list.ts   all of them
@@ -16,7 +17,6 @@
  * The push path, per frame and shard: one wake-up, two views, one `publish`. Nothing here runs per viewer.
  */
 
-import { App, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
 import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds, threadId } from '../src/metrics/thread-stats.ts';
@@ -28,6 +28,7 @@ import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
 import { answerProblem, ROOMS_PATH, readHandshake } from './upgrade.ts';
+import { App, library, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from './uws.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
 import { ViewerList } from './viewer-list.ts';
 
@@ -137,7 +138,7 @@ class Shard {
       this.#listenSocket = socket;
       // Started: from here on StallWatch gives it no more time than any other.
       this.#counters.add('alive', 1);
-      this.#outbox.post({ kind: 'listening' });
+      this.#outbox.post({ kind: 'listening', library });
     });
   }
 

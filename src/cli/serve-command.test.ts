@@ -186,6 +186,7 @@ describe('the ready line', () => {
       ports: { viewers: expect.any(Number), api: expect.any(Number) },
       workers: 3,
       store: 'memory',
+      library: expect.stringMatching(/^(uWebSockets\.js|@btc-vision\/uwebsockets\.js|uws-pack) \d+\.\d+\.\d+$/),
       open: { viewers: 'watch and comment: this machine only', api: 'post, read and metrics: this machine only' },
       msg: 'ready',
     });

@@ -44,12 +44,12 @@ export async function serve(settings: Settings, parts: ServerParts = {}): Promis
 }
 
 function announce(server: Server, settings: Settings, logger: Logger): void {
-  const { viewerUrl, apiUrl, ports, store } = server;
+  const { viewerUrl, apiUrl, ports, store, library } = server;
   const local = /^(127\.|::1$|localhost$)/.test(settings.host);
   const who = local ? 'this machine only' : `everybody who reaches ${settings.host}`;
   const web = settings.corsOrigins.length > 0 ? `, and pages of ${settings.corsOrigins.join(', ')}` : '';
   const open = { viewers: `watch and comment: ${who}`, api: `post, read and metrics: ${who}${web}` };
-  logger.info({ viewerUrl, apiUrl, ports, workers: settings.workers, store, open }, 'ready');
+  logger.info({ viewerUrl, apiUrl, ports, workers: settings.workers, store, library, open }, 'ready');
 }
 
 /** Ends the process on signals and faults, always by the same road: no live App is ever torn down. */

@@ -21,7 +21,14 @@ async function createMetrics() {
   const memory = createCounters(2);
   const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
   const ring = new RingWriter(createRing(4_096, 2));
-  const metrics = new Metrics({ tally: rig.tally, rooms: rig.rooms, ring, store: rig.store, shards });
+  const metrics = new Metrics({
+    tally: rig.tally,
+    rooms: rig.rooms,
+    ring,
+    store: rig.store,
+    shards,
+    library: () => 'uws-pack 20.0.8',
+  });
   created.push(metrics);
   /** The samples of our own metrics: `name{labels}` to value. */
   const read = async (): Promise<Record<string, number>> => {
@@ -142,6 +149,7 @@ describe('the metrics', () => {
       volley_rooms: 2,
       volley_pending_comments: 2,
       volley_ring_used_bytes: ring.used(),
+      'volley_uwebsockets_info{package="uws-pack",version="20.0.8"}': 1,
       volley_ring_capacity_bytes: 4_096,
     });
     expect(ring.used()).toBeGreaterThan(100);

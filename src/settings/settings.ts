@@ -16,6 +16,7 @@ export interface Settings {
   readonly maxPending: number;
   readonly maxPendingAll: number;
   readonly maxText: number;
+  readonly maxHeaders: number;
   readonly maxMessage: number;
   readonly maxBody: number;
   readonly maxBackpressure: number;
@@ -98,6 +99,14 @@ export const SETTINGS: readonly Setting[] = [
     10_000_000,
   ),
   whole('maxText', 'code points', 'longest text of a comment', 200, 1, 2_000),
+  whole(
+    'maxHeaders',
+    'bytes',
+    "largest head of a request on the viewers' port: its first line and headers, with the cookies",
+    16_384,
+    4_096,
+    65_536,
+  ),
   whole('maxMessage', 'bytes', 'largest message of a viewer', 4_096, 64, 65_536),
   whole('maxBody', 'bytes', 'largest body of an HTTP request', MIB, 1_024, 64 * MIB),
   whole('maxBackpressure', 'bytes', 'unsent bytes a viewer, over which it misses pushes', 65_536, 4_096, 16 * MIB),
