@@ -199,6 +199,37 @@ export const SETTINGS: readonly Setting[] = [
   },
 ];
 
+/** How `--help` groups the settings, the ones that one needs first; those that are in no group come last. */
+export const SETTING_GROUPS: readonly { readonly title: string; readonly names: readonly SettingName[] }[] = [
+  {
+    title: 'First settings',
+    names: [
+      'port',
+      'apiPort',
+      'host',
+      'publicUrl',
+      'workers',
+      'store',
+      'retainAge',
+      'retainBytes',
+      'durability',
+      'corsOrigins',
+      'logLevel',
+      'demo',
+    ],
+  },
+  { title: 'Pushes', names: ['interval', 'heartbeat', 'maxBatch', 'ringSize'] },
+  {
+    title: 'What others may send',
+    names: ['maxText', 'maxHeaders', 'maxMessage', 'maxBody', 'maxPending', 'maxPendingAll'],
+  },
+  {
+    title: 'Viewers that were away or read slowly',
+    names: ['maxBackfill', 'catchUpBytes', 'maxBackpressure', 'slowClose', 'idleTimeout'],
+  },
+  { title: 'The memory store', names: ['memoryComments', 'memoryAge', 'memoryBytes'] },
+];
+
 /** `maxBatch` → `VOLLEY_MAX_BATCH`. */
 export function envName(setting: Setting): string {
   return `VOLLEY_${setting.flag.replaceAll('-', '_').toUpperCase()}`;
