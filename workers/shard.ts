@@ -38,6 +38,9 @@ const MOST_PAYLOAD = 65_536;
 /** Time for close frames to reach clients before their sockets are gone, in ms. */
 const LINGER_MS = 200;
 
+/** What RFC 9110 asks for beside 426. */
+const WEBSOCKET = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };
+
 /** Beats a second: the delay is sampled and the sign of life given at each, the rest once a second. One timer for all. */
 const BEATS = 1_000 / DELAY_RESOLUTION_MS;
 
@@ -105,7 +108,7 @@ class Shard {
         const accepted = readHandshake(req);
         if (typeof accepted === 'string') {
           this.#counters.add(accepted, 1);
-          answerProblem(res, accepted);
+          answerProblem(res, accepted, accepted === 'UPGRADE_REQUIRED' ? WEBSOCKET : {});
           return;
         }
         const { viewer, subprotocol } = accepted;
@@ -126,9 +129,14 @@ class Shard {
     // One request a connection: many at once would all be answered in one turn of the loop.
     this.#app.get('/healthz', (res) => void res.end('ok', true));
     this.#app.head('/healthz', (res) => void res.endWithoutBody(undefined, true));
+    this.#app.any('/healthz', (res) => {
+      this.#counters.add('work', 1);
+      answerProblem(res, 'METHOD_NOT_ALLOWED', { Allow: 'GET, HEAD' });
+    });
     this.#app.any('/*', (res, req) => {
       this.#counters.add('work', 1);
-      answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
+      if (req.getUrl().startsWith(ROOMS_PATH)) answerProblem(res, 'UPGRADE_REQUIRED', WEBSOCKET);
+      else answerProblem(res, 'NOT_FOUND');
     });
     this.#app.listen(host, port, (socket) => {
       if (socket === false) {

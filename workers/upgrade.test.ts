@@ -318,6 +318,11 @@ describe('the rest of the viewers’ port', () => {
     expect(await ask('/healthz')).toMatchObject({ status: 200, body: 'ok' });
   });
 
+  it('says which methods /healthz takes', async () => {
+    const answer = await ask('/healthz', {}, 'POST');
+    expect(answer).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED', headers: { allow: 'GET, HEAD' } });
+  });
+
   it.each(['/', '/rooms', '/room/a', '/metrics', '//rooms/a', '/healthz/x'])(
     'answers 404 to %s, upgrade or not',
     async (path) => {

@@ -83,12 +83,12 @@ function readPoint(since: string | undefined, history: string | undefined): Join
 }
 
 /** Answers a request with a refusal, as the HTTP API would, and closes the connection: no other request follows. */
-export function answerProblem(res: HttpResponse, code: RefusalCode): void {
+export function answerProblem(res: HttpResponse, code: RefusalCode, headers: Record<string, string> = {}): void {
   const problem = describeProblem({ code });
   res.cork(() => {
     res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
     res.writeHeader('Content-Type', PROBLEM_TYPE);
-    if (code === 'UPGRADE_REQUIRED') res.writeHeader('Upgrade', 'websocket').writeHeader('Sec-WebSocket-Version', '13');
+    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
     res.end(JSON.stringify(problem), true);
   });
 }

@@ -17,6 +17,7 @@ import { serveDashboard } from './http-dashboard.ts';
 import { serveDplayer } from './http-dplayer.ts';
 import { serveHistory } from './http-history.ts';
 import { guardHost, type HostOptions } from './http-host.ts';
+import { refuseOtherMethods } from './http-methods.ts';
 import { type PageSettings, servePages } from './http-pages.ts';
 import { serveRecall } from './http-recall.ts';
 import { sendRefusal } from './http-refusal.ts';
@@ -85,6 +86,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
     const alive = request.url === '/healthz' || request.url === '/readyz';
     if (!alive && options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
   });
+  refuseOtherMethods(app);
   app.setNotFoundHandler((_request, reply) => sendRefusal(reply, { code: 'NOT_FOUND' }));
   app.setErrorHandler((error: FastifyError | VolleyError, _request, reply) => {
     const code = codeOf(error);
