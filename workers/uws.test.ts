@@ -1,17 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { library, loadFirst } from './uws.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'volley-uws-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** A package of CommonJS that runs `source`; gives the path that it is loaded by. */
-function makePackage(name: string, source: string): string {
+function makePackage(name: string, source: string, manifest: object = {}): string {
   const place = join(folder, name);
   mkdirSync(place);
-  writeFileSync(join(place, 'package.json'), JSON.stringify({ name, version: '1.2.3' }));
+  writeFileSync(join(place, 'package.json'), JSON.stringify({ name, version: '1.2.3', ...manifest }));
   writeFileSync(join(place, 'index.js'), source);
   return join(place, 'index.js');
 }
@@ -32,7 +32,17 @@ describe('uWebSockets.js', () => {
   });
 
   it('is loaded from a package for import only, too', async () => {
-    expect((await loadFirst(['uws-pack'])).library).toMatch(/^uws-pack 20\./);
+    const name = 'volley-test-esm';
+    const place = makePackage(name, 'export const App = () => "of an ES module"', {
+      type: 'module',
+      exports: { import: './index.js' },
+    });
+    const installed = new URL(`../node_modules/${name}`, import.meta.url);
+    symlinkSync(dirname(place), installed);
+    onTestFinished(() => rmSync(installed));
+    const loaded = await loadFirst([name]);
+    expect(loaded.library).toBe('volley-test-esm 1.2.3');
+    expect(loaded.uws.App()).toBe('of an ES module');
   });
 
   it('is missed in one sentence with the remedy and what each package failed with', async () => {
