@@ -100,7 +100,7 @@ describe('what a page says that its commands print is what they print:', () => {
   it('README.md, of a start on a terminal', async () => {
     const [shown = ''] = readBlocks('README.md', 'text').filter((block) => block.includes('ready'));
     const args = ['--port', '0', '--api-port', '0', '--workers', '1', '--store', `level:${folder}/data`];
-    const command = [process.execPath, `${ROOT}/dist/src/main.js`, ...args].join(' ');
+    const command = ['exec', process.execPath, `${ROOT}/dist/src/main.js`, ...args].join(' ');
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
     const ended = new Promise((resolve) => terminal.once('close', resolve));
     let text = '';

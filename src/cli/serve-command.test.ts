@@ -229,7 +229,9 @@ describe('the ready line', () => {
   });
 
   it('is followed by the pages to open, on a terminal', async () => {
-    const command = [process.execPath, compiledFile('src/main.js'), ...ANY_PORTS, '--store', 'memory'].join(' ');
+    const command = ['exec', process.execPath, compiledFile('src/main.js'), ...ANY_PORTS, '--store', 'memory'].join(
+      ' ',
+    );
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
     onTestFinished(() => void terminal.kill('SIGKILL'));
     const ended = new Promise((resolve) => terminal.once('close', resolve));
