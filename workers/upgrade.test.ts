@@ -318,6 +318,18 @@ describe('the rest of the viewers’ port', () => {
     expect(await ask('/healthz')).toMatchObject({ status: 200, body: 'ok' });
   });
 
+  it('answers HEAD of /healthz, and goes on', async () => {
+    const answer = await ask('/healthz', {}, 'HEAD');
+    expect(answer).toMatchObject({ status: 200, body: '', headers: { 'content-length': '2' } });
+    expect(await ask('/healthz')).toMatchObject({ status: 200 });
+  });
+
+  it.each(['HEAD', 'OPTIONS', 'PUT'])('answers %s of a room and of nothing, and goes on', async (method) => {
+    expect((await ask('/rooms/a', {}, method)).status).toBe(426);
+    expect((await ask('/nothing', {}, method)).status).toBe(404);
+    expect(await ask('/healthz')).toMatchObject({ status: 200 });
+  });
+
   it('says which methods /healthz takes', async () => {
     const answer = await ask('/healthz', {}, 'POST');
     expect(answer).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED', headers: { allow: 'GET, HEAD' } });
