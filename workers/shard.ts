@@ -27,7 +27,7 @@ import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
-import { answerProblem, ROOMS_PATH, readHandshake } from './upgrade.ts';
+import { answerProblem, endWithoutBody, ROOMS_PATH, readHandshake } from './upgrade.ts';
 import { App, library, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from './uws.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
 import { ViewerList } from './viewer-list.ts';
@@ -128,19 +128,15 @@ class Shard {
     });
     // One request a connection: many at once would all be answered in one turn of the loop.
     this.#app.get('/healthz', (res) => void res.end('ok', true));
-    this.#app.head('/healthz', (res) => {
-      // Before 20.57 the connection is closed before the answer counts as given: without a handler the process aborts.
-      res.onAborted(() => undefined);
-      res.endWithoutBody(2, true);
-    });
+    this.#app.head('/healthz', (res) => endWithoutBody(res, 'ok'.length));
     this.#app.any('/healthz', (res) => {
       this.#counters.add('work', 1);
       answerProblem(res, 'METHOD_NOT_ALLOWED', { Allow: 'GET, HEAD' });
     });
     this.#app.any('/*', (res, req) => {
       this.#counters.add('work', 1);
-      if (req.getUrl().startsWith(ROOMS_PATH)) answerProblem(res, 'UPGRADE_REQUIRED', WEBSOCKET);
-      else answerProblem(res, 'NOT_FOUND');
+      if (req.getUrl().startsWith(ROOMS_PATH)) answerProblem(res, 'UPGRADE_REQUIRED', WEBSOCKET, req.getMethod());
+      else answerProblem(res, 'NOT_FOUND', {}, req.getMethod());
     });
     this.#app.listen(host, port, (socket) => {
       if (socket === false) {

@@ -83,12 +83,26 @@ function readPoint(since: string | undefined, history: string | undefined): Join
 }
 
 /** Answers a request with a refusal, as the HTTP API would, and closes the connection: no other request follows. */
-export function answerProblem(res: HttpResponse, code: RefusalCode, headers: Record<string, string> = {}): void {
+export function answerProblem(
+  res: HttpResponse,
+  code: RefusalCode,
+  headers: Record<string, string> = {},
+  method = 'get',
+): void {
   const problem = describeProblem({ code });
   res.cork(() => {
     res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
     res.writeHeader('Content-Type', PROBLEM_TYPE);
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
-    res.end(JSON.stringify(problem), true);
+    const body = JSON.stringify(problem);
+    if (method === 'head') endWithoutBody(res, Buffer.byteLength(body));
+    else res.end(body, true);
   });
+}
+
+/** Ends the answer to a HEAD, for a body of so many bytes, and closes the connection. */
+export function endWithoutBody(res: HttpResponse, bytes: number): void {
+  // Before 20.57 the connection is closed before the answer counts as given: without a handler the process aborts.
+  res.onAborted(() => undefined);
+  res.endWithoutBody(bytes, true);
 }
