@@ -70,7 +70,7 @@ describe.concurrent('the bench', () => {
   });
 
   it('says that the server never answers', async () => {
-    const silent = createServer(() => undefined);
+    const silent = createServer((socket) => void socket.on('error', () => undefined));
     servers.push(silent);
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const at = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
