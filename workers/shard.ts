@@ -2,6 +2,7 @@
  * A shard: one worker thread with its own uWebSockets.js App on the viewers' port, which it shares with the other
  * shards through SO_REUSEPORT.
  *
+ *   listener.ts      the port, as long as there are files for more connections
  *   upgrade.ts       handshake → viewer, or a refusal
  *   viewer.ts        one connection
  *   viewer-list.ts   all of them
@@ -13,13 +14,14 @@
  * The push path, per frame and shard: one wake-up, two views, one `publish`. Nothing here runs per viewer.
  */
 
-import { App, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+import { App, type TemplatedApp } from 'uWebSockets.js';
 import { clearInterval, setInterval } from 'node:timers';
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
 import { LoopDelayMeter, threadCpuSeconds } from '../src/metrics/thread-stats.ts';
 import { ShardCounters } from '../src/shards/counters.ts';
 import type { JoinAnswer, ShardTask, ToShard } from '../src/shards/messages.ts';
+import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
@@ -53,6 +55,7 @@ class Shard {
   readonly #app: TemplatedApp;
   readonly #ring: RingReader;
   readonly #counters: ShardCounters;
+  readonly #listener: Listener;
   readonly #outbox: Outbox;
   readonly #senders: Senders;
   readonly #slow: SlowViewers;
@@ -60,7 +63,6 @@ class Shard {
   readonly #delay = new LoopDelayMeter();
   readonly #timers: NodeJS.Timeout[];
   readonly #onFault = (error: unknown): void => this.#fail(error);
-  #listenSocket: us_listen_socket | undefined;
   #closing = false;
   #over = false;
   #finish: (error?: unknown) => void = () => undefined;
@@ -71,6 +73,7 @@ class Shard {
     this.#ring = new RingReader(task.ring, task.shard, task.position);
     this.#counters = new ShardCounters(task.counters, task.shard);
     this.#counters.set('viewers', 0);
+    this.#listener = new Listener(app, task);
     this.#outbox = new Outbox(task.port);
     this.#senders = new Senders(task.limits, this.#outbox, this.#counters);
     this.#slow = new SlowViewers(task.limits, this.#counters);
@@ -115,12 +118,11 @@ class Shard {
     this.#app.any('/*', (res, req) => {
       answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
     });
-    this.#app.listen(host, port, (socket) => {
-      if (socket === false) {
+    this.#listener.start((listens) => {
+      if (!listens) {
         this.#fail(new VolleyError('SHARD_LISTEN', `cannot listen on ${host}:${port}`));
         return;
       }
-      this.#listenSocket = socket;
       // Started: from here on StallWatch gives it no more time than any other.
       this.#counters.add('alive', 1);
       this.#outbox.post({ kind: 'listening' });
@@ -141,6 +143,7 @@ class Shard {
   }
 
   #closed(viewer: Viewer): void {
+    this.#listener.left();
     viewer.gone();
     if (!this.#viewers.delete(viewer)) return;
     this.#slow.gone(viewer);
@@ -205,21 +208,21 @@ class Shard {
   }
 
   #quiesce(): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#senders.quiesce();
     this.#outbox.flush();
     this.#outbox.post({ kind: 'quiesced' });
   }
 
   #close(): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#sendAway();
     setTimeout(() => this.#end(), LINGER_MS);
   }
 
   /** Nothing of this thread can be trusted any more: sends the viewers to other shards and gives up. */
   #fail(error: unknown): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#sendAway();
     this.#end(error ?? new Error('thrown: undefined'));
   }
@@ -242,13 +245,9 @@ class Shard {
     this.#finish(error);
   }
 
-  #stopListening(): void {
-    if (this.#listenSocket !== undefined) us_listen_socket_close(this.#listenSocket);
-    this.#listenSocket = undefined;
-  }
-
   #everySecond(): void {
     this.#slow.sweep();
+    this.#listener.look();
     const { mean, max } = this.#delay.take();
     this.#counters.set('cpu', threadCpuSeconds());
     this.#counters.set('delayMean', mean);

@@ -183,7 +183,7 @@ describe('GET /dashboard/stream', () => {
     const fat = Fastify();
     fat.server.on('connection', (socket: Socket) => accepted.set(socket.remotePort ?? 0, socket));
     serveDashboard(fat, {
-      history: () => '{}',
+      history: () => [Buffer.from('{}')],
       describeRoom: (name) => rig.sampler.describeRoom(name),
       listen: (listener) => {
         tell = listener;

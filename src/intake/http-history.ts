@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Comment, isRoomName } from '../comment.ts';
+import { isRoomName } from '../comment.ts';
 import { AssExport } from '../exports/ass-export.ts';
 import { type ExportFormat, renderExport } from '../exports/export-format.ts';
 import { type HistorySource, walkHistory } from '../exports/history.ts';
@@ -13,6 +13,12 @@ import { sendRefusal } from './http-refusal.ts';
 import { isGone, type LongAnswers } from './http-stream.ts';
 
 type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQuery }>;
+
+/**
+ * Bytes of a page, and one comment more: a page of the longest comments ends before its limit. Its reader may leave it
+ * unread for a minute and a half.
+ */
+const PAGE_BYTES = 1_048_576;
 
 /** Readings that wait for their turn when another page is refused `BUSY`: it would wait for seconds. */
 const MOST_WAITING = 500;
@@ -28,17 +34,6 @@ export interface HistoryOptions {
   readonly tally: Tally;
 }
 
-/** A page of comments as it is answered. */
-interface Page {
-  readonly room: string;
-  /** The room's newest batch. */
-  readonly seq: number;
-  readonly comments: readonly Comment[];
-  /** Where the next page begins: `since` of it, or `until` where the newest come first. */
-  readonly next: string;
-  readonly more: boolean;
-}
-
 /** `GET /rooms/:room/comments`: a page of what is kept as JSON, or all of it as a document that is streamed. */
 export function serveHistory(app: FastifyInstance, { store, turns, answers, tally }: HistoryOptions): void {
   app.get('/rooms/:room/comments', async (request: ReadRequest, reply) => {
@@ -52,7 +47,7 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers, tall
         tally.refuse('BUSY');
         return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
       }
-      return readPage(source, query, request.query);
+      return reply.type(PAGE_TYPE).send(await readPage(source, query, request.query));
     }
     const format = createFormat(query.format, room, query.origin);
     const headers = { 'Content-Disposition': `attachment; filename="${nameFile(room)}.${format.extension}"` };
@@ -73,18 +68,42 @@ function createFormat(name: Exclude<HistoryFormat, 'json'>, room: string, origin
   return name === 'xml' ? new XmlExport(room, origin) : new AssExport(room, origin);
 }
 
+const PAGE_TYPE = 'application/json; charset=utf-8';
+
+/**
+ * A page as JSON: `room`, `seq` (its newest batch), `comments`, `next` (where the next page begins: `since` of it, or
+ * `until` where the newest come first) and `more`. Written piece by piece, each in the turn of the loop in which it was
+ * read.
+ */
 async function readPage(
   source: HistorySource,
   { range }: HistoryQuery,
   { since = '0', until }: RawQuery,
-): Promise<Page> {
+): Promise<Buffer> {
   const { store, room } = source;
-  const found: Comment[] = [];
+  const parts: Buffer[] = [];
+  let count = 0;
+  let bytes = 0;
+  let last: string | undefined;
+  let more = false;
   // One more than the page holds tells whether there is another.
-  for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) found.push(...piece);
-  const comments = found.slice(0, range.limit);
+  for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) {
+    let text = '';
+    for (const comment of piece) {
+      more = count === range.limit || bytes + text.length >= PAGE_BYTES;
+      if (more) break;
+      text += `${count === 0 ? '' : ','}${JSON.stringify(comment)}`;
+      count += 1;
+      last = comment.id;
+    }
+    const part = Buffer.from(text);
+    parts.push(part);
+    bytes += part.length;
+    if (more) break;
+  }
   // Not before: a room that was not asked for lately is looked for on disk, for which the walk waited for its turn.
   const seq = store.lastSeq(room);
-  const here = range.newestFirst ? (until ?? String(seq + 1)) : since;
-  return { room, seq, comments, next: comments.at(-1)?.id ?? String(here), more: found.length > comments.length };
+  const next = last ?? (range.newestFirst ? (until ?? String(seq + 1)) : since);
+  const head = Buffer.from(`{"room":${JSON.stringify(room)},"seq":${seq},"comments":[`);
+  return Buffer.concat([head, ...parts, Buffer.from(`],"next":${JSON.stringify(next)},"more":${more}}`)]);
 }

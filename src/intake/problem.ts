@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { REFUSALS, type Refusal } from '../codes.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -23,4 +24,15 @@ export function describeProblem(refusal: Refusal): Problem {
     detail: message,
   };
   return refusal.retryAfterMs === undefined ? problem : { ...problem, retryAfterMs: refusal.retryAfterMs };
+}
+
+/** Answers on a connection on which there is no request that could be answered, and closes it. */
+export function writeProblem(socket: Socket, refusal: Refusal): void {
+  const problem = describeProblem(refusal);
+  const body = JSON.stringify(problem);
+  const { status, title, retryAfterMs } = problem;
+  const retry = retryAfterMs === undefined ? '' : `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n`;
+  const head = `HTTP/1.1 ${status} ${title}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n`;
+  if (socket.writable) socket.end(`${head}${retry}Connection: close\r\n\r\n${body}`, () => socket.destroy());
+  else socket.destroy();
 }

@@ -21,7 +21,14 @@ async function createMetrics() {
   const memory = createCounters(2);
   const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
   const ring = new RingWriter(createRing(4_096, 2));
-  const metrics = new Metrics({ tally: rig.tally, rooms: rig.rooms, ring, store: rig.store, shards });
+  const metrics = new Metrics({
+    tally: rig.tally,
+    rooms: rig.rooms,
+    ring,
+    store: rig.store,
+    shards,
+    lostLines: () => 3,
+  });
   created.push(metrics);
   /** The samples of our own metrics: `name{labels}` to value. */
   const read = async (): Promise<Record<string, number>> => {

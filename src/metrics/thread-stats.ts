@@ -1,21 +1,39 @@
 /** CPU time and event-loop delay of the thread that calls. */
-import { readFileSync } from 'node:fs';
+import { openSync, readSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 /** Nanoseconds on a CPU are the first number of a Linux schedstat file. */
 const SCHEDSTAT = '/proc/thread-self/schedstat';
 
+/** Opened while the thread starts and kept: it could not be opened again once the process is out of files. */
+const schedstat = openSchedstat();
+const digits = Buffer.alloc(64);
+let lastSeconds = 0;
+
 /**
  * CPU seconds of this thread. Linux tells them; elsewhere the whole process's stand in, which is more than the
- * thread's own.
+ * thread's own. Never throws: what cannot be read is what it was last.
  */
 export function threadCpuSeconds(): number {
-  try {
-    return Number(readFileSync(SCHEDSTAT, 'latin1').split(' ')[0]) / 1e9;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  if (schedstat === null) {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
+  }
+  try {
+    const length = readSync(schedstat, digits, 0, digits.length, 0);
+    lastSeconds = Number(digits.toString('latin1', 0, length).split(' ')[0]) / 1e9;
+  } catch {
+    // A metric is worth neither a shard nor the process.
+  }
+  return lastSeconds;
+}
+
+function openSchedstat(): number | null {
+  try {
+    return openSync(SCHEDSTAT, 'r');
+  } catch {
+    // Not Linux, or no files left while the thread starts: the process's time is shown.
+    return null;
   }
 }
 

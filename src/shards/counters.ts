@@ -10,6 +10,10 @@ import { REFUSALS, type RefusalCode } from '../codes.ts';
 const NAMES = [
   /** Rises a few times a second while the shard's loop turns. */
   'alive',
+  /** Connections to the viewers' port, those without a handshake included. */
+  'sockets',
+  /** Times that it stopped listening for want of files. */
+  'listenPauses',
   'viewers',
   'joined',
   'messagesReceived',

@@ -1,0 +1,82 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import type { RefusalCode } from '../codes.ts';
+import type { Tally } from '../metrics/tally.ts';
+import type { ApiConnections } from './http-connections.ts';
+import { describeProblem, PROBLEM_TYPE, writeProblem } from './problem.ts';
+
+/** What a client may take, in ms. Tests shorten them. */
+export interface RequestTimes {
+  /** From its connection, or from the first byte of a later request, to the end of a request's head. */
+  readonly head: number;
+  /** To the end of the request's body. */
+  readonly request: number;
+  /** Between two requests. */
+  readonly idle: number;
+  /** How often Node looks at the first two: they may take so much longer. */
+  readonly look: number;
+}
+
+export const REQUEST_TIMES: RequestTimes = { head: 10_000, request: 30_000, idle: 72_000, look: 1_000 };
+
+export interface ApiServerOptions {
+  readonly connections: ApiConnections;
+  readonly tally: Tally;
+  readonly logger: Logger;
+  readonly times?: RequestTimes;
+}
+
+/** An HTTP server with bounds on what clients may have it hold, and with problem documents where Node has bare answers. */
+export function createApiServer(handle: RequestListener, options: ApiServerOptions): Server {
+  const { connections, tally, logger, times = REQUEST_TIMES } = options;
+  const server = createServer({
+    headersTimeout: times.head,
+    requestTimeout: times.request,
+    keepAliveTimeout: times.idle,
+    connectionsCheckingInterval: times.look,
+    // Checked below: Node's own answer has no body.
+    requireHostHeader: false,
+  });
+  const refuse = (code: RefusalCode): RequestListener => {
+    const problem = describeProblem({ code });
+    return (request, response) => {
+      connections.begin(request, response);
+      tally.refuse(code);
+      response.writeHead(problem.status, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' });
+      response.end(JSON.stringify(problem));
+    };
+  };
+  const refuseHost = refuse('BAD_REQUEST');
+  server.on('connection', (socket: Socket) => connections.admit(socket));
+  server.on('request', (request, response) => {
+    if (request.headers.host === undefined && request.httpVersion === '1.1') return refuseHost(request, response);
+    connections.begin(request, response);
+    handle(request, response);
+  });
+  server.on('checkExpectation', refuse('EXPECTATION_FAILED'));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // Behind the head of an answer nothing can be said any more.
+    if (error.code === 'ECONNRESET' || connections.isAnswering(socket)) {
+      socket.destroy();
+      return;
+    }
+    const code = codeOf(error);
+    if (code === 'REQUEST_TIMEOUT') connections.timedOut();
+    tally.refuse(code);
+    writeProblem(socket, { code });
+  });
+  // For want of files, say. The connection waits, or the system drops it; those that there are go on.
+  server.on('error', (error) => {
+    if (!server.listening) return;
+    tally.backgroundFaults.accept += 1;
+    logger.error({ err: error }, 'a connection to the API could not be accepted');
+  });
+  return server;
+}
+
+/** The code of what Node could not read, or would not wait for. */
+function codeOf({ code }: NodeJS.ErrnoException): RefusalCode {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT';
+  return code === 'HPE_HEADER_OVERFLOW' ? 'HEADERS_TOO_LARGE' : 'BAD_REQUEST';
+}
