@@ -54,7 +54,7 @@ export class LogOutput {
       this.lost += 1;
       return;
     }
-    this.#allowed -= 1;
+    this.#allowed = Math.max(0, this.#allowed - 1);
     const lost = this.lost - this.#reported;
     if (lost > 0) this.#report(lost);
     this.#put(line, () => {

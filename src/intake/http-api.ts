@@ -51,7 +51,7 @@ export interface HttpApiOptions extends HostOptions {
   /** The metrics in Prometheus' text format, and its media type. */
   readonly metrics: { readonly contentType: string; read(): Promise<string> };
   /** What the dashboards draw; without it there is no stream. */
-  readonly sampler?: Sampler;
+  readonly sampler?: Pick<Sampler, 'history' | 'listen' | 'describeRoom'>;
   /** What the pages are told; without it none are served. */
   readonly pages?: () => PageSettings;
 }

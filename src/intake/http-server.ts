@@ -63,7 +63,8 @@ export function createApiServer(handle: RequestListener, options: ApiServerOptio
     }
     const code = codeOf(error);
     if (code === 'REQUEST_TIMEOUT') connections.timedOut();
-    tally.refuse(code);
+    // Most who end their side in the middle of a request are gone.
+    if (error.code !== 'HPE_INVALID_EOF_STATE') tally.refuse(code);
     writeProblem(socket, { code });
   });
   // For want of files, say. The connection waits, or the system drops it; those that there are go on.
