@@ -6,7 +6,18 @@ import type { Tally } from '../metrics/tally.ts';
 import type { ApiConnections } from './http-connections.ts';
 import { describeProblem, PROBLEM_TYPE, writeProblem } from './problem.ts';
 
-/** What a client may take, in ms. Tests shorten them. */
+/** Bytes of a request's line and headers. */
+const HEAD_BYTES = 16_384;
+
+/** What a client may take for them, for a whole request, and between two requests, in ms. */
+const HEAD_MS = 10_000;
+const REQUEST_MS = 30_000;
+const IDLE_MS = 72_000;
+
+/** How often Node looks at the first two, in ms: they may take so much longer. */
+const LOOK_MS = 1_000;
+
+/** What a client may take, in ms. Tests shorten it. */
 export interface RequestTimes {
   /** From its connection, or from the first byte of a later request, to the end of a request's head. */
   readonly head: number;
@@ -14,11 +25,10 @@ export interface RequestTimes {
   readonly request: number;
   /** Between two requests. */
   readonly idle: number;
-  /** How often Node looks at the first two: they may take so much longer. */
   readonly look: number;
 }
 
-export const REQUEST_TIMES: RequestTimes = { head: 10_000, request: 30_000, idle: 72_000, look: 1_000 };
+const REQUEST_TIMES: RequestTimes = { head: HEAD_MS, request: REQUEST_MS, idle: IDLE_MS, look: LOOK_MS };
 
 export interface ApiServerOptions {
   readonly connections: ApiConnections;
@@ -31,6 +41,7 @@ export interface ApiServerOptions {
 export function createApiServer(handle: RequestListener, options: ApiServerOptions): Server {
   const { connections, tally, logger, times = REQUEST_TIMES } = options;
   const server = createServer({
+    maxHeaderSize: HEAD_BYTES,
     headersTimeout: times.head,
     requestTimeout: times.request,
     keepAliveTimeout: times.idle,

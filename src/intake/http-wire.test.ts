@@ -76,6 +76,18 @@ function expectRefusal(answer: string, code: RefusalCode): void {
 const POST = 'POST /rooms/a/comments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 const GOOD = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
 
+describe('the API', () => {
+  it('goes on when a connection cannot be accepted', async () => {
+    api.app.server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE', syscall: 'accept' }));
+    expect(api.tally.backgroundFaults.accept).toBe(1);
+    expect(api.logged.join()).toContain('a connection to the API could not be accepted');
+    const wire = new Wire();
+    wire.socket.write(GOOD);
+    await wire.hears('200 OK');
+    wire.socket.destroy();
+  });
+});
+
 describe('a client', () => {
   it.each([
     ['garbage', 'garbage\r\n\r\n'],
