@@ -223,6 +223,24 @@ describe('no turn of the loop takes more than 10 ms of CPU', () => {
     expect(ms).toBeLessThan(MOST_MS);
   });
 
+  it('while a body comes in chunks of one byte', async () => {
+    const head = 'POST /rooms/a/comments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
+    const body = `${'1\r\n \r\n'.repeat(100_000)}2\r\n{}\r\n0\r\n\r\n`;
+    const bytes = Buffer.from(`${head}Transfer-Encoding: chunked\r\n\r\n${body}`);
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < TRIES && best > MOST_MS / 2; i += 1) {
+      const slowness = measureSlowness();
+      const stop = watchTurns();
+      const client = connect(port, '127.0.0.1');
+      client.write(bytes);
+      const [answer] = (await once(client, 'data')) as [Buffer];
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 413 /);
+      best = Math.min(best, stop() / slowness);
+      client.destroy();
+    }
+    expect(best).toBeLessThan(MOST_MS);
+  });
+
   it('while a client sends 48 KB of requests at once', async () => {
     const stop = watchTurns();
     const client = connect(port, '127.0.0.1');

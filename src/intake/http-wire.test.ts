@@ -112,6 +112,16 @@ describe('a client', () => {
     wire.socket.destroy();
   });
 
+  it('that asks for a tunnel is closed, and what it sends after that goes nowhere', async () => {
+    const wire = new Wire();
+    expect(await wire.say(`CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${GOOD.repeat(3)}`)).toBe('');
+    wire.socket.destroy();
+    const other = new Wire();
+    other.socket.write(GOOD);
+    await other.hears('200 OK');
+    other.socket.destroy();
+  });
+
   it('that names no host, or expects what is not offered, gets a problem document', async () => {
     const hostless = await new Wire().say('GET /healthz HTTP/1.1\r\n\r\n');
     expectRefusal(hostless, 'BAD_REQUEST');

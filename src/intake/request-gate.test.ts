@@ -185,6 +185,21 @@ describe('a connection', () => {
     client.destroy();
   });
 
+  it('gives a body in chunks of one byte by many turns of the loop, and holds little of it meanwhile', async () => {
+    const head = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+    let turns = 0;
+    let isOver = false;
+    const countTurn = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(countTurn);
+    };
+    setImmediate(countTurn);
+    await send([Buffer.from(`${head}${'1\r\na\r\n'.repeat(50_000)}0\r\n\r\n`)], 1);
+    isOver = true;
+    expect([seen[0]?.body.length, floods]).toEqual([50_000, 0]);
+    expect(turns).toBeGreaterThan(25);
+  });
+
   it('that goes away in the middle of many requests leaves nothing to do', async () => {
     const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
     client.on('error', () => undefined);
