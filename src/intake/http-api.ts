@@ -59,14 +59,12 @@ export interface HttpApiOptions extends HostOptions {
 /** Builds the API; the caller listens and closes. */
 export async function createHttpApi(options: HttpApiOptions): Promise<FastifyInstance> {
   const { rooms, store, tally, logger, clock, maxText, maxBody, corsOrigins, metrics, notReady } = options;
-  const given = clock === undefined ? {} : { clock };
-  const most = options.mostConnections === undefined ? {} : { most: options.mostConnections };
-  const connections = new ApiConnections({ tally, logger, ...most, ...given });
-  const times = options.times === undefined ? {} : { times: options.times };
+  const { times, mostConnections: most } = options;
+  const connections = new ApiConnections({ tally, logger, clock, most });
   const app = Fastify({
     logger: false,
     // Called once for each address of the host.
-    serverFactory: (handle) => createApiServer(handle, { connections, tally, logger, ...times }),
+    serverFactory: (handle) => createApiServer(handle, { connections, tally, logger, times }),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_NAME },
@@ -84,8 +82,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
     await app.register(cors, { origin, methods: ['GET', 'HEAD', 'POST', 'DELETE'] });
   }
   app.addHook('onRequest', async (request, reply) => {
-    const alive = request.url === '/healthz' || request.url === '/readyz';
-    if (alive) return;
+    if (request.url === '/healthz' || request.url === '/readyz') return;
     if (options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
     if (connections.hasRoom()) return;
     tally.refuse('BUSY');
@@ -107,10 +104,10 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   const onCut = (): void => {
     tally.apiCuts.slow_answer += 1;
   };
-  const reading = { store, turns: new TurnQueue(), answers: new LongAnswers(app, logger, { ...given, onCut }) };
+  const reading = { store, turns: new TurnQueue(), answers: new LongAnswers(app, logger, { clock, onCut }) };
   const taking = { rooms, tally, maxText, bodyTurns: new TurnQueue() };
   serveCommentIntake(app, taking);
-  serveRooms(app, { rooms, store, ...given });
+  serveRooms(app, { rooms, store, clock });
   serveHistory(app, { ...reading, tally });
   serveRecall(app, { rooms, store, tally, logger });
   serveDplayer(app, { ...reading, ...taking });

@@ -25,10 +25,10 @@ const LOOK_MS = 1_000;
 export interface ConnectionsOptions {
   readonly tally: Tally;
   readonly logger: Logger;
-  /** Most connections now. */
-  readonly most?: () => number;
+  /** Most connections now; no bound where left out. */
+  readonly most?: (() => number) | undefined;
   readonly mostUnsent?: number;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 interface Connection {

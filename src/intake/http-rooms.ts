@@ -17,7 +17,7 @@ type RoomRequest = FastifyRequest<{ Params: { room: string } }>;
 export interface RoomRoutesOptions {
   readonly rooms: Rooms;
   readonly store: Store;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
 }
 
 /** `GET /rooms`, a page of the live rooms, and `GET /rooms/:room`. */

@@ -34,7 +34,7 @@ export interface ApiServerOptions {
   readonly connections: ApiConnections;
   readonly tally: Tally;
   readonly logger: Logger;
-  readonly times?: RequestTimes;
+  readonly times?: RequestTimes | undefined;
 }
 
 /** An HTTP server with bounds on what clients may have it hold, and with problem documents where Node has bare answers. */

@@ -26,7 +26,7 @@ const STREAM_BYTES = 16_384;
 export interface LongAnswersOptions {
   readonly most?: number;
   readonly leastPace?: number;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Told of each answer that is cut off because it is read too slowly. */
   readonly onCut?: () => void;
 }

@@ -5,6 +5,8 @@ import { type CounterName, createCounters, ShardCounters } from './counters.ts';
 
 const NAMES: readonly CounterName[] = [
   'alive',
+  'sockets',
+  'listenPauses',
   'viewers',
   'joined',
   'messagesReceived',
