@@ -5,9 +5,11 @@
  *   viewer-memory.ts  memory a viewer
  *   main-thread.ts    what more viewers cost the main thread
  *   pruning.ts        how late pushes come while old batches are dropped
+ *   floods.ts         what connections that flood cost the other viewers of their shard
  *   soak.ts           minutes of replay into many rooms: everybody hears everything once, memory stays flat
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { measureFloods } from './floods.ts';
 import { measureMainThread } from './main-thread.ts';
 import { measurePruning } from './pruning.ts';
 import { measurePushCost } from './push-cost.ts';
@@ -24,6 +26,7 @@ command(
 command('viewer-memory', { viewers: 10_000, comments: 20, seconds: 10, turns: 3 }, measureViewerMemory);
 command('main-thread', { few: 100, many: 15_000, comments: 20, seconds: 30, turns: 3 }, measureMainThread);
 command('pruning', { batches: 60_000, rooms: 50, seconds: 5 }, measurePruning);
+command('floods', { connections: 200, viewers: 100, rooms: 10, seconds: 30 }, measureFloods);
 command('soak', { viewers: 2_000, rooms: 10, minutes: 10, speed: 10 }, runSoak);
 
 await program.parseAsync();

@@ -5,7 +5,7 @@ import { build } from 'hdr-histogram-js';
 import { type Clock, systemClock } from '../src/clock.ts';
 import { encodeBatch } from '../src/frames/batch.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
-import { LmdbStore } from '../src/store/store-lmdb.ts';
+import { LevelStore } from '../src/store/store-level.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
 import { Feed } from './feed.ts';
 import { sleep } from './statistics.ts';
@@ -36,7 +36,7 @@ export async function measurePruning(options: PruningOptions, print: (line: stri
   try {
     await fill(dir, options);
     const flags = ['--workers', '1', '--interval', String(INTERVAL_MS)];
-    const server = await startProcess([...flags, '--store', `lmdb:${dir}`, '--retain-age', '3600']);
+    const server = await startProcess([...flags, '--store', `level:${dir}`, '--retain-age', '3600']);
     try {
       await watchPruning(server, options, print);
     } finally {
@@ -69,15 +69,17 @@ async function fill(dir: string, { batches, rooms }: PruningOptions): Promise<vo
   const fault = (error: unknown): never => {
     throw error;
   };
-  const store = new LmdbStore({
+  const store = new LevelStore({
     dir,
     durability: 'relaxed',
     retainAge: 0,
     retainBytes: 0,
     clock: YESTERDAY,
     onFault: fault,
+    onNotice: fault,
   });
-  await store.start(() => undefined);
+  await store.start({ tail: () => undefined, recalled: () => undefined, state: () => undefined });
+  for (let i = 0; i < rooms; i += 1) await store.follow(`old-${i}`);
   const draft = { text: 'yesterday', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '' };
   const batch = encodeBatch(Array.from({ length: COMMENTS }, () => ({ ...draft, at: YESTERDAY.unix() })));
   for (let i = 0; i < batches; i += APPENDED_AT_ONCE) {

@@ -146,7 +146,7 @@ describe('the reading of a table', () => {
 
 describe('the comparison of limits and source', () => {
   const page = `
-## What others can make the server hold or do
+## What others can make us hold or do
 
 | resource | bound | metric | test |
 | --- | --- | --- | --- |
@@ -181,7 +181,7 @@ describe('the comparison of limits and source', () => {
 
   it('finds a table that is not there', () => {
     expect(compareLimits(page.replace('## What others', '## What'), sources).differences).toEqual([
-      'docs/limits.md: has no table under the heading "What others can make the server hold or do"',
+      'docs/limits.md: has no table under the heading "What others can make us hold or do"',
     ]);
   });
 });

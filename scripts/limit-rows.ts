@@ -7,7 +7,7 @@ import { SETTINGS } from '../src/settings/settings.ts';
 import { type Comparison, readTable } from './doc-lists.ts';
 
 /** The headings that the tables stand under. */
-const TABLES = ['What others can make the server hold or do', 'What an error in the background does'];
+const TABLES = ['What others can make us hold or do', 'What an error in the background does'];
 
 /** `1,048,576 bytes (`PAGE_BYTES`)`: a number, at most two words, and the constant that it comes from. */
 const NUMBER = /([\d,]+)(?: [A-Za-z]+){0,2} \(([A-Z][A-Z0-9_]+)\)/g;

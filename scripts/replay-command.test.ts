@@ -10,10 +10,11 @@ import { replayCommand } from './replay-command.ts';
 
 const SAMPLE = `<i>
   <d p="0.2,1,25,16777215,0,0,u1,1">007</d>
-  <d p="0.1,5,300,0,0,0,u2,2">too large</d>
+  <d p="0.1,5,300,0,0,0,u2,2">large</d>
   <d p="0.3,7,25,0,0,0,u3,3">[1,2]</d>
   <d>nothing known</d>
-</i>`;
+  <gift ts="0.4" user="u4" giftname="rose"/>
+  <d p="0.2,1,25,0,0,0,u5,5">again</d>`;
 
 const cwd = mkdtempSync(join(tmpdir(), 'replay-'));
 let server: Server | undefined;
@@ -26,7 +27,7 @@ async function listen(answer: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(started.address() as AddressInfo).port}`;
 }
 
-/** Takes everything but sizes over 255, and hands each request to `seen`. */
+/** Takes everything but what is said again, and hands each request to `seen`. */
 function takeAll(seen: (path: string, comments: { text: string; size: number }[]) => void): RequestListener {
   return (request, response) => {
     const chunks: Buffer[] = [];
@@ -34,10 +35,12 @@ function takeAll(seen: (path: string, comments: { text: string; size: number }[]
     request.on('end', () => {
       const comments = JSON.parse(Buffer.concat(chunks).toString()) as { text: string; size: number }[];
       seen(`${request.method} ${request.url} ${request.headers['content-type']}`, comments);
-      const refused = comments.flatMap(({ size }, index) => (size > 255 ? [{ index, code: 'SIZE_INVALID' }] : []));
+      const refused = comments.flatMap(({ text }, index) =>
+        text === 'again' ? [{ index, code: 'TEXT_INVALID' }] : [],
+      );
       const isNoneTaken = refused.length === comments.length;
       response.writeHead(isNoneTaken ? 400 : 202, { 'content-type': 'application/json' });
-      response.end(JSON.stringify(isNoneTaken ? { code: 'SIZE_INVALID', refused } : { accepted: 1, refused }));
+      response.end(JSON.stringify(isNoneTaken ? { code: 'TEXT_INVALID', refused } : { accepted: 1, refused }));
     });
   };
 }
@@ -70,9 +73,23 @@ describe('npm run replay', () => {
     const { code, out, err } = await run([file, '--room', 'demo', '--url', url, '--times', '2']);
     const path = 'POST /rooms/demo/comments application/json';
     expect(seen.map(([to]) => to)).toEqual(seen.map(() => path));
-    expect(seen.flatMap(([, texts]) => texts)).toEqual(['too large', '007', 'too large', '007']);
-    expect(out).toMatch(/^sent 4 of 4 comments to room demo, accepted 2, in \d+\.\d s\n/);
-    expect(out).toContain('\nleft out 6: mode 7 (2), malformed (2), SIZE_INVALID (2)\n');
+    const round = ['large', '007', 'again'];
+    expect(seen.flatMap(([, texts]) => texts)).toEqual([...round, ...round]);
+    expect(out.replace(/\d+\.\d s$/m, 'TIME')).toBe(
+      [
+        'the file has no end (</i>): comments may be missing',
+        'left out of the file: mode 7 (1), malformed (1)',
+        'changed: size (1)',
+        'not comments: gift (1)',
+        '  line 3: size 300 became 255',
+        '  line 4: <d> left out: mode 7',
+        '  line 5: <d> left out: malformed',
+        'sent 6 of 6 comments to room demo, accepted 4, in TIME',
+        'left out 6: mode 7 (2), malformed (2), TEXT_INVALID (2)',
+        '  line 7: refused: TEXT_INVALID',
+        '',
+      ].join('\n'),
+    );
     expect({ code, err }).toEqual({ code: 0, err: '' });
   });
 
@@ -80,7 +97,7 @@ describe('npm run replay', () => {
     const url = await listen(takeAll(() => undefined));
     const argv = [fileOf('sample.xml', SAMPLE), '--room', 'demo', '--url', url, '--times', '2'];
     const drawn = await run(argv, undefined, true);
-    expect(drawn.err).toContain('100% | 4/4 comments, 2 accepted');
+    expect(drawn.err).toContain('100% | 6/6 comments, 4 accepted');
     expect(drawn.code).toBe(0);
     expect((await run([...argv, '--no-progress'], undefined, true)).err).toBe('');
   });
@@ -98,7 +115,13 @@ describe('npm run replay', () => {
   it('ends with exit code 1 when nobody listens', async () => {
     const url = await listen(() => {});
     await new Promise((resolve) => server?.close(resolve));
-    const { code, out, err } = await run([fileOf('sample.xml', SAMPLE), '--room', 'demo', '--url', url]);
+    const { code, out, err } = await run([
+      fileOf('sample.xml', '<i><d p="0,1,25,0,0,0,u,1">x</d></i>'),
+      '--room',
+      'demo',
+      '--url',
+      url,
+    ]);
     expect(err).toMatch(/^replay: cannot reach --url http:\/\/127\.0\.0\.1:\d+ \(connect ECONNREFUSED [^\n]*\)\n$/);
     expect({ code, out }).toEqual({ code: 1, out: '' });
   });
@@ -112,9 +135,8 @@ describe('npm run replay', () => {
   it.each([
     ['a file that is not there', 'none.xml', /^replay: FILE "none\.xml": it cannot be read \(ENOENT: [^\n]*\)\n$/],
     ['a folder', '.', /^replay: FILE "\.": it cannot be read \(EISDIR: [^\n]*\)\n$/],
-    ['a file that is not XML', fileOf('a.json', '{}'), /^replay: FILE "a\.json": it is not well-formed XML [^\n]*\n$/],
-    ['other XML', fileOf('a.svg', '<svg/>'), /^replay: FILE "a\.svg": it has no root element <i>[^\n]*\n$/],
-    ['bytes', fileOf('a.png', Uint8Array.of(0x89, 0x50)), /^replay: FILE "a\.png": it is not UTF-8 text[^\n]*\n$/],
+    ['other XML', fileOf('a.svg', '<svg/>'), /^replay: FILE "a\.svg": it has neither a root element <i>[^\n]*\n$/],
+    ['bytes', fileOf('a.png', Uint8Array.of(0x89, 0x50)), /^replay: FILE "a\.png": it has neither [^\n]*\n$/],
   ])('refuses %s with exit code 2', async (_, file, sentence) => {
     const { code, out, err } = await run([file, '--room', 'demo']);
     expect(err).toMatch(sentence);

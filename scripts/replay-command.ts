@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import type { Clock } from '../src/clock.ts';
-import { parseRecording, type Recording, RecordingError } from './bilibili-xml.ts';
+import { decodeRecording, parseRecording, type Recording, RecordingError } from './bilibili-xml.ts';
 import { type Answer, ReplayError } from './replay-answer.ts';
 import { type ReplayOptions, readOptions } from './replay-options.ts';
 import { emptyTally, type ReplayTally, runReplay } from './replay-run.ts';
@@ -36,7 +36,27 @@ export async function replayCommand(argv: readonly string[], around: Surrounding
   if ('fault' in options) return complain(around, options.fault, 2);
   const recording = await readRecording(options.file, around.cwd);
   if (typeof recording === 'string') return complain(around, `FILE ${JSON.stringify(options.file)}: ${recording}`, 2);
+  around.stdout.write(describeRecording(recording));
   return replayRecording(recording, options, around);
+}
+
+/** What of the file is not replayed as it stands, and the first lines where; nothing where all of it is. */
+function describeRecording({ leftOut, changed, others, hasEnd, notes }: Recording): string {
+  const lines = hasEnd ? [] : ['the file has no end (</i>): comments may be missing'];
+  const sums: [string, ReadonlyMap<string, number>][] = [
+    ['left out of the file', leftOut],
+    ['changed', changed],
+    ['not comments', others],
+  ];
+  for (const [what, counts] of sums) if (counts.size > 0) lines.push(`${what}: ${listCounts(counts)}`);
+  for (const note of notes) lines.push(`  ${note}`);
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** `gift (12), guard (3)`: the most first. */
+function listCounts(counts: Iterable<readonly [string, number]>): string {
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return sorted.map(([what, count]) => `${what} (${count})`).join(', ');
 }
 
 async function replayRecording(recording: Recording, options: ReplayOptions, around: Surroundings): Promise<number> {
@@ -80,13 +100,13 @@ function describeReplay(recording: Recording, options: ReplayOptions, tally: Rep
   // What the file has of no use is left out again in every round that began.
   const rounds = moments.length === 0 ? options.times : Math.max(1, Math.ceil(tally.sent / moments.length));
   const unfit = [...recording.leftOut].map(([reason, count]) => [reason, count * rounds] as const);
-  const leftOut = [...unfit, ...tally.refused].sort(([, a], [, b]) => b - a);
+  const leftOut = [...unfit, ...tally.refused];
   const total = leftOut.reduce((sum, [, count]) => sum + count, 0);
-  const list = leftOut.map(([reason, count]) => `${reason} (${count})`).join(', ');
   const lines = [
     `sent ${tally.sent} of ${moments.length * options.times} comments to room ${options.room}, ` +
       `accepted ${tally.accepted}, in ${(ms / 1_000).toFixed(1)} s`,
-    total === 0 ? 'left out 0' : `left out ${total}: ${list}`,
+    total === 0 ? 'left out 0' : `left out ${total}: ${listCounts(leftOut)}`,
+    ...Array.from(tally.notes, (note) => `  ${note}`),
   ];
   if (tally.waits > 0) lines.push(`waited ${tally.waits} times because the server asked to`);
   return `${lines.join('\n')}\n`;
@@ -100,14 +120,8 @@ async function readRecording(file: string, cwd: string): Promise<Recording | str
   } catch (error) {
     return `it cannot be read (${messageOf(error)})`;
   }
-  let xml: string;
   try {
-    xml = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return 'it is not UTF-8 text, and only a Bilibili XML recording in UTF-8 can be replayed';
-  }
-  try {
-    return parseRecording(xml);
+    return parseRecording(decodeRecording(bytes));
   } catch (error) {
     if (error instanceof RecordingError) return error.message;
     throw error;

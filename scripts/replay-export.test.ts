@@ -83,7 +83,7 @@ describe('a room that is exported and replayed', () => {
         extra: '{"n":[1,2]}\n%',
       },
       { text: '  {\\an8} ]]> ', mode: 'bottom', color: 0, size: 1, user: '', extra: 'é' },
-      { text: '\u00a0x\u2028😀', mode: 'scroll', color: 0xffffff, size: 255, user: 'u' },
+      { text: '\u00a0x\u200d😀', mode: 'scroll', color: 0xffffff, size: 255, user: 'u' },
     ];
     expect((await server.post('posted', posted, '?wait=stored')).status).toBe(201);
     const first = await exportRoom('posted');

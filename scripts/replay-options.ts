@@ -38,7 +38,8 @@ export function readOptions(argv: readonly string[]): ReplayOptions | NoOptions 
   const speed = readNumber(given.speed);
   const times = readNumber(given.times);
   const url = readUrl(given.url);
-  if (!isRoomName(room)) return { fault: `--room ${show(room)} must match [A-Za-z0-9._:-]{1,64}` };
+  if (!isRoomName(room))
+    return { fault: `--room ${show(room)} must be 1 to 64 characters of A-Z, a-z, 0-9 and . _ : -` };
   if (!(speed > 0)) return { fault: `--speed ${show(given.speed)} must be a number above 0` };
   if (!(Number.isSafeInteger(times) && times >= 1)) {
     return { fault: `--times ${show(given.times)} must be a whole number, 1 or more` };

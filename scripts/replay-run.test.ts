@@ -14,6 +14,7 @@ function answerOf(status: number, body: unknown, retryAfter: string | null = nul
 function momentsAt(...seconds: number[]): RecordedMoment[] {
   return seconds.map((second, index) => ({
     at: second * 1_000,
+    line: index + 1,
     comment: { text: `c${index}`, mode: 'scroll', color: 0, size: 25, user: 'u' },
   }));
 }
@@ -127,7 +128,16 @@ describe('a replay', () => {
     const { clock, posted, tally } = start(momentsAt(0, 0, 1), [answerOf(202, { accepted: 1, refused })]);
     await clock.advance(1_000);
     expect(posted.map(({ texts }) => texts)).toEqual([['c0', 'c1'], ['c2']]);
-    expect(tally).toEqual({ sent: 3, accepted: 2, waits: 0, refused: new Map([['TEXT_INVALID', 1]]) });
+    expect(tally).toMatchObject({ sent: 3, accepted: 2, waits: 0, refused: new Map([['TEXT_INVALID', 1]]) });
+    expect([...tally.notes]).toEqual(['line 2: refused: TEXT_INVALID']);
+  });
+
+  it('notes the lines of the first ten that are refused, once however often they are replayed', async () => {
+    const refused = [0, 1].map((index) => ({ index, code: 'TEXT_INVALID' }));
+    const none = () => answerOf(400, { code: 'TEXT_INVALID', refused });
+    const { clock, tally } = start(momentsAt(0, 0, 60), [none(), TAKEN, none(), TAKEN], { times: 2 });
+    await clock.advance(200_000);
+    expect([...tally.notes]).toEqual(['line 1: refused: TEXT_INVALID', 'line 2: refused: TEXT_INVALID']);
   });
 
   it('waits as long as a busy server asks, then sends the same again before anything later', async () => {
@@ -154,7 +164,8 @@ describe('a replay', () => {
       { at: 0, texts: ['c0', 'c1', 'c2'] },
       { at: 1_000, texts: ['c2'] },
     ]);
-    expect(tally).toEqual({ sent: 3, accepted: 2, waits: 1, refused: new Map([['SIZE_INVALID', 1]]) });
+    expect(tally).toMatchObject({ sent: 3, accepted: 2, waits: 1, refused: new Map([['SIZE_INVALID', 1]]) });
+    expect([...tally.notes]).toEqual(['line 1: refused: SIZE_INVALID']);
   });
 
   it('waits again when the last comments are refused for now twice', async () => {

@@ -1,5 +1,5 @@
 import type { Clock } from '../src/clock.ts';
-import type { RecordedComment, RecordedMoment } from './bilibili-xml.ts';
+import { MOST_NOTES, type RecordedMoment } from './bilibili-xml.ts';
 import { type Answer, readAnswer } from './replay-answer.ts';
 
 /** Most comments that the API takes in one request. */
@@ -17,6 +17,8 @@ export interface ReplayTally {
   waits: number;
   /** Comments refused for good, by code. */
   readonly refused: Map<string, number>;
+  /** The first {@link MOST_NOTES} of these: the line of the file, and the code. */
+  readonly notes: Set<string>;
 }
 
 export interface Replay {
@@ -39,11 +41,11 @@ export interface Replay {
 /** A comment with the time at which it is due, in the clock's ms. */
 interface Due {
   readonly at: number;
-  readonly comment: RecordedComment;
+  readonly moment: RecordedMoment;
 }
 
 export function emptyTally(): ReplayTally {
-  return { sent: 0, accepted: 0, waits: 0, refused: new Map() };
+  return { sent: 0, accepted: 0, waits: 0, refused: new Map(), notes: new Set() };
 }
 
 /**
@@ -58,7 +60,7 @@ export async function runReplay(replay: Replay): Promise<void> {
   const { clock, signal, tally } = replay;
   const schedule = scheduleOf(replay, clock.now());
   let next = schedule.next();
-  let again: readonly RecordedComment[] = [];
+  let again: readonly RecordedMoment[] = [];
   let retryAt = 0;
   while (again.length > 0 || !next.done) {
     await sleepUntil(again.length > 0 || next.done ? retryAt : next.value.at, clock, signal);
@@ -66,12 +68,16 @@ export async function runReplay(replay: Replay): Promise<void> {
     const batch = [...again];
     for (const now = clock.now(); !next.done && next.value.at <= now; next = schedule.next()) {
       if (batch.length >= MOST_PER_REQUEST) break;
-      batch.push(next.value.comment);
+      batch.push(next.value.moment);
     }
-    const outcome = readAnswer(await replay.post(JSON.stringify(batch)), batch.length);
+    const body = JSON.stringify(batch.map(({ comment }) => comment));
+    const outcome = readAnswer(await replay.post(body), batch.length);
     tally.sent += batch.length - again.length;
     tally.accepted += batch.length - outcome.again.size - outcome.refused.size;
-    for (const code of outcome.refused.values()) tally.refused.set(code, (tally.refused.get(code) ?? 0) + 1);
+    for (const [index, code] of outcome.refused) {
+      tally.refused.set(code, (tally.refused.get(code) ?? 0) + 1);
+      if (tally.notes.size < MOST_NOTES) tally.notes.add(`line ${batch[index]?.line}: refused: ${code}`);
+    }
     again = batch.filter((_, index) => outcome.again.has(index));
     if (again.length > 0) {
       tally.waits += 1;
@@ -85,7 +91,7 @@ export async function runReplay(replay: Replay): Promise<void> {
 function* scheduleOf({ moments, times, speed }: Replay, start: number): Generator<Due, undefined> {
   const length = moments.at(-1)?.at ?? 0;
   for (let round = 0; round < times; round += 1) {
-    for (const { at, comment } of moments) yield { at: start + (round * length + at) / speed, comment };
+    for (const moment of moments) yield { at: start + (round * length + moment.at) / speed, moment };
   }
   return undefined;
 }

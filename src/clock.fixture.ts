@@ -4,6 +4,8 @@ import type { Clock } from './clock.ts';
 export class FakeClock implements Clock {
   #now: number;
   #timers: { at: number; run: () => void }[] = [];
+  /** By how many ms the host's wall clock is ahead. */
+  wallOffset = 0;
 
   constructor(now = 1_764_000_000_000) {
     this.#now = now;
@@ -14,7 +16,7 @@ export class FakeClock implements Clock {
   }
 
   unix(): number {
-    return this.#now;
+    return this.#now + this.wallOffset;
   }
 
   after(ms: number, run: () => void): () => void {
@@ -33,6 +35,11 @@ export class FakeClock implements Clock {
   /** Time passes while the loop stands still: what falls due runs late, at the next {@link advance}. */
   jump(ms: number): void {
     this.#now += ms;
+  }
+
+  /** The machine sleeps: the wall clock goes on, the monotonic clock and the timers stand still. */
+  sleep(ms: number): void {
+    this.wallOffset += ms;
   }
 
   /** Runs every timer that falls due within `ms`, in order, and lets promises settle after each. */

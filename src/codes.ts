@@ -16,8 +16,7 @@ export const REFUSALS = {
   TOO_LARGE: { status: 413, message: 'larger than this server takes' },
   TEXT_INVALID: {
     status: 400,
-    message:
-      'text must hold 1 to --max-text code points, not all white space, no control characters, no lone surrogates',
+    message: 'text is missing, empty, too long, or has a character that is not allowed',
   },
   MODE_INVALID: { status: 400, message: 'mode must be "scroll", "top" or "bottom"' },
   COLOR_INVALID: { status: 400, message: 'color must be a whole number from 0 to 16777215' },
@@ -43,7 +42,7 @@ export const REFUSALS = {
   },
   UNKNOWN_TYPE: { status: 400, message: 'unknown message type; a viewer may send "comment"' },
   BINARY_MESSAGE: { status: 400, message: 'a viewer sends JSON text, never binary messages' },
-  ROOM_NAME_INVALID: { status: 404, message: 'a room name must match [A-Za-z0-9._:-]{1,64}' },
+  ROOM_NAME_INVALID: { status: 404, message: 'a room name has 1 to 64 characters of A-Z, a-z, 0-9 and . _ : -' },
   COMMENT_NOT_FOUND: { status: 404, message: 'there is no such comment, or no longer' },
   NOT_FOUND: { status: 404, message: 'nothing is served here' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'the body must be sent as application/json' },
@@ -58,10 +57,13 @@ export const REFUSALS = {
   },
   UPGRADE_REQUIRED: { status: 426, message: 'a room is a WebSocket (version 13): connect with a WebSocket client' },
   ROOM_BUSY: { status: 429, message: 'the room has as many comments waiting as it may' },
+  RATE_LIMITED: { status: 429, message: 'more messages at once than this server reads; they were dropped' },
   BUSY: { status: 503, message: 'the server has as much waiting as it may' },
   SHUTTING_DOWN: { status: 503, message: 'the server is shutting down' },
   NOT_READY: { status: 503, message: 'not every shard is listening' },
   STORE_FAILED: { status: 503, message: 'the store could not be read or written' },
+  STORE_UNKNOWN: { status: 503, message: 'whether this is stored is not known: it may still appear' },
+  STORE_STALLED: { status: 503, message: 'the store does not answer: try again later' },
   INTERNAL: { status: 500, message: 'an unexpected fault; the server logged it' },
   STORE_FULL: { status: 507, message: 'the store is full' },
 } as const satisfies Record<string, { status: number; message: string }>;
@@ -71,6 +73,8 @@ export type RefusalCode = keyof typeof REFUSALS;
 /** A refusal on its way to whoever asked. `retryAfterMs` is there when trying again later can help. */
 export interface Refusal {
   readonly code: RefusalCode;
+  /** Takes the place of the code's own sentence where more is known, such as the bound in force. */
+  readonly message?: string;
   readonly retryAfterMs?: number;
 }
 
@@ -84,8 +88,8 @@ const FAULTS = {
   STORE_LOCKED: 'another server runs on the same directory',
   STORE_FOREIGN: 'the directory of the store is not a store of volley',
   STORE_DENIED: 'the directory of the store may not be read or written',
-  STORE_DAMAGED: 'the data file of the store is truncated or unreadable',
-  STORE_VERSION: 'the store was written by a later volley',
+  STORE_DAMAGED: 'files of the store are missing, truncated or altered',
+  STORE_VERSION: 'the store was written by another version of volley',
   BINARY_MISSING: 'uWebSockets.js has no binary for this Node.js',
 } as const satisfies Record<string, string>;
 
@@ -93,7 +97,7 @@ export type FaultCode = keyof typeof FAULTS;
 
 /** Close codes that volley sends. 1006 is what a client sees when uWebSockets.js drops the link without a close frame. */
 export const CLOSE = {
-  /** More messages than anybody means to send before the welcome was there. */
+  /** More messages than this server reads, although told so; or more before the welcome than anybody means to send. */
   FLOOD: 1008,
   /** The server is stopping, or its shard is being restarted: come back at once. */
   RESTART: 1012,

@@ -1,6 +1,6 @@
 /**
- * A server that misbehaves on orders from stdin, one a line: `throw SHARD` or `stall SHARD MS`, or for the main thread
- * `throw main` or `reject main`.
+ * A server that misbehaves on orders from stdin, one a line: `throw SHARD`, `stall SHARD MS` or `loop SHARD MS`, or for
+ * the main thread `throw main` or `reject main`.
  */
 import { createInterface } from 'node:readline';
 import { BroadcastChannel } from 'node:worker_threads';
@@ -22,7 +22,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
     void Promise.reject(new Error('rejected on the main thread by a test'));
     return;
   }
-  const order: FaultOrder = { fault: fault === 'throw' ? 'throw' : 'stall', shard: Number(shard), ms: Number(ms) };
+  const order: FaultOrder = { fault: fault as FaultOrder['fault'], shard: Number(shard), ms: Number(ms) };
   channel.postMessage(order);
 });
 

@@ -29,8 +29,8 @@ import { createCounters, ShardCounters } from './shards/counters.ts';
 import { JoinDesk } from './shards/join-desk.ts';
 import { ShardPool } from './shards/shard-pool.ts';
 import { StallWatch } from './shards/stall-watch.ts';
-import type { Store } from './store/store.ts';
-import { LmdbStore } from './store/store-lmdb.ts';
+import type { RecalledComment, Store, StoredBatch, StoreState } from './store/store.ts';
+import { LevelStore } from './store/store-level.ts';
 import { MemoryStore } from './store/store-memory.ts';
 
 /** Of `--grace`, what the shards' last comments and what the pending ones may take; the rest is for closing viewers. */
@@ -89,7 +89,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     clock,
     ring,
     tally,
-    wake: (head) => pool?.wake(head),
+    wake: (shard, head) => pool?.wake(shard, head),
     committed: (room, seq) => rooms.committed(room, seq),
     oversized: (room, bytes) => logger.error({ room, bytes }, 'a frame is larger than the ring can take'),
   });
@@ -102,6 +102,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     sink: pusher,
     maxPushBytes: largestBatch(settings.maxBatch, settings.maxText),
     maxRecalled: mostRecalled(settings.ringSize),
+    onFault: (room, error) => logger.error({ room, err: error }, 'a room could not be opened'),
   });
   const desk = new JoinDesk({
     ...settings,
@@ -137,7 +138,11 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     mostConnections: () => shareOpenFiles(fileLimit.read(), shards, settings.apiConnections).api,
     pages: () => ({ ...settings, port: viewerPort }),
     isOpen: () => opened,
-    notReady: () => (stopping ? 'SHUTTING_DOWN' : pool?.ready ? null : 'NOT_READY'),
+    notReady: () => {
+      if (stopping) return 'SHUTTING_DOWN';
+      if (rooms.stalled) return 'STORE_STALLED';
+      return pool?.ready ? null : 'NOT_READY';
+    },
   });
   const giveUp = async (error: unknown): Promise<never> => {
     metrics.stop();
@@ -147,13 +152,22 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   };
   const ports = await takePorts(settings, api).catch(giveUp);
   viewerPort = ports.viewers;
-  rooms.recalls.restore(await store.start((batches) => rooms.tail(batches)).catch(giveUp), clock);
+  const events = {
+    tail: (batches: readonly StoredBatch[]): void => rooms.tail(batches),
+    recalled: (comments: readonly RecalledComment[]): void => rooms.recalled(comments),
+    state: (state: StoreState, why: string): void => {
+      rooms.storeState(state);
+      logger.warn({ state, why }, 'the state of the store');
+    },
+  };
+  await store.start(events).catch(giveUp);
   opened = true;
   const stall = new StallWatch({
     clock,
     shards,
     limit: settings.shardStall,
-    alive: (shard) => rows[shard]?.get('alive') ?? 0,
+    progress: (shard) => rows[shard]?.progress ?? 0,
+    thread: (shard) => rows[shard]?.get('thread') ?? 0,
     onStall: (shard, ms) => {
       logger.fatal({ shard, ms }, 'a shard stands still and cannot be ended alone: ending the process');
       const stored = rooms.drain().then(() => store.close());
@@ -167,7 +181,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     memory,
     ring,
     counters,
-    limits: { ...settings, port: ports.viewers },
+    limits: { ...settings, port: ports.viewers, catchUpBytes: Math.floor(settings.catchUpBytes / shards) },
     rooms,
     desk,
     tally,
@@ -227,21 +241,21 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
 
 function createStore(settings: Settings, clock: Clock, logger: Logger): Store {
   if (settings.store !== 'memory') {
-    const { durability, retainBytes } = settings;
-    return new LmdbStore({
-      dir: settings.store.replace(/^lmdb:/, ''),
-      durability,
+    return new LevelStore({
+      dir: settings.store.replace(/^level:/, ''),
+      durability: settings.durability,
       retainAge: settings.retainAge * 1_000,
-      retainBytes,
+      retainBytes: settings.retainBytes,
       clock,
       onFault: (error) => logger.error({ err: error }, 'a fault of the store'),
+      onNotice: (sentence) => logger.warn(sentence),
     });
   }
   return new MemoryStore({
     comments: settings.memoryComments,
     bytes: settings.memoryBytes,
     age: settings.memoryAge * 1_000,
-    now: () => clock.now(),
+    clock,
   });
 }
 

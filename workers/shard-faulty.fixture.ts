@@ -4,7 +4,7 @@ import type { ShardTask } from '../src/shards/messages.ts';
 import { FAULT_CHANNEL, type FaultOrder } from '../src/shards/shard-fault-order.fixture.ts';
 import runShard from './shard.ts';
 
-/** A shard that throws or stands still when it is told to. */
+/** A shard that throws, spins or stands still when it is told to. */
 export default async function runFaultyShard(task: ShardTask): Promise<void> {
   const channel = new BroadcastChannel(FAULT_CHANNEL);
   const app = App();
@@ -22,7 +22,8 @@ export default async function runFaultyShard(task: ShardTask): Promise<void> {
     const { data: order } = event as { data: FaultOrder };
     if (order.shard !== task.shard) return;
     if (order.fault === 'throw') armed = true;
-    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.ms);
+    else if (order.fault === 'stall') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order.ms);
+    else for (const end = performance.now() + order.ms; performance.now() < end; );
   };
   try {
     await runShard(task, () => app);

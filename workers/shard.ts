@@ -7,7 +7,10 @@
  *   viewer.ts        one connection
  *   viewer-list.ts   all of them
  *   outbox.ts        joins, leaves and comments of a turn → one message to main
- *   senders.ts       what viewers send, and what they hear of it
+ *   inbox.ts         what viewers send, in portions that a turn can bear
+ *   traffic.ts       what one viewer has sent lately
+ *   senders.ts       comments → outbox, and what their senders hear of them
+ *   catch-up.ts      backfill, until a viewer is live
  *   slow-viewers.ts  backpressure: skipped, then closed
  *   shard.ts         puts them together; frames from the ring → app.publish
  *
@@ -15,12 +18,13 @@
  */
 
 import { App, type TemplatedApp } from 'uWebSockets.js';
-import { clearInterval, setInterval } from 'node:timers';
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
-import { LoopDelayMeter, threadCpuSeconds } from '../src/metrics/thread-stats.ts';
+import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds, threadId } from '../src/metrics/thread-stats.ts';
 import { ShardCounters } from '../src/shards/counters.ts';
-import type { JoinAnswer, ShardTask, ToShard } from '../src/shards/messages.ts';
+import type { ShardTask, ToShard } from '../src/shards/messages.ts';
+import { CatchUp } from './catch-up.ts';
+import { Inbox } from './inbox.ts';
 import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
@@ -35,9 +39,8 @@ const MOST_PAYLOAD = 65_536;
 /** Time for close frames to reach clients before their sockets are gone, in ms. */
 const LINGER_MS = 200;
 
-/** Every wake-up of an idle thread costs it 150 µs, so no more of them than StallWatch needs. */
-const ALIVE_MS = 200;
-const SECOND_MS = 1_000;
+/** Beats a second: the delay is sampled and the sign of life given at each, the rest once a second. One timer for all. */
+const BEATS = 1_000 / DELAY_RESOLUTION_MS;
 
 /**
  * Runs a shard until main asks it to close; then its App is closed and the promise resolves.
@@ -58,11 +61,15 @@ class Shard {
   readonly #listener: Listener;
   readonly #outbox: Outbox;
   readonly #senders: Senders;
+  readonly #inbox: Inbox;
+  readonly #catchUp: CatchUp;
   readonly #slow: SlowViewers;
   readonly #viewers = new ViewerList();
-  readonly #delay = new LoopDelayMeter();
-  readonly #timers: NodeJS.Timeout[];
+  readonly #delay = new LoopDelayMeter(() => this.#beat());
   readonly #onFault = (error: unknown): void => this.#fail(error);
+  #beats = 0;
+  /** A frame was published in this second that alone puts a viewer over the limit. */
+  #sentLarge = false;
   #closing = false;
   #over = false;
   #finish: (error?: unknown) => void = () => undefined;
@@ -70,21 +77,20 @@ class Shard {
   constructor(task: ShardTask, app: TemplatedApp) {
     this.#task = task;
     this.#app = app;
-    this.#ring = new RingReader(task.ring, task.shard, task.position);
+    this.#ring = new RingReader(task.ring, task.shard);
     this.#counters = new ShardCounters(task.counters, task.shard);
     this.#counters.set('viewers', 0);
+    this.#counters.set('thread', threadId());
     this.#listener = new Listener(app, task);
     this.#outbox = new Outbox(task.port);
     this.#senders = new Senders(task.limits, this.#outbox, this.#counters);
+    this.#inbox = new Inbox(this.#senders, this.#counters);
     this.#slow = new SlowViewers(task.limits, this.#counters);
+    this.#catchUp = new CatchUp(task.limits, this.#outbox, this.#slow, this.#counters);
     this.ended = new Promise((resolve, reject) => {
       this.#finish = (error) => (error === undefined ? resolve() : reject(error));
     });
     process.on('uncaughtException', this.#onFault);
-    this.#timers = [
-      setInterval(() => this.#counters.add('alive', 1), ALIVE_MS),
-      setInterval(() => this.#everySecond(), SECOND_MS),
-    ];
     task.port.on('message', (message: ToShard) => this.#take(message));
     this.#serve();
   }
@@ -97,6 +103,7 @@ class Shard {
       idleTimeout,
       sendPingsAutomatically: true,
       upgrade: (res, req, context) => {
+        this.#counters.add('work', 1);
         const accepted = readHandshake(req);
         if (typeof accepted === 'string') {
           this.#counters.add(accepted, 1);
@@ -107,15 +114,22 @@ class Shard {
         const key = req.getHeader('sec-websocket-key');
         res.upgrade({ viewer }, key, subprotocol, req.getHeader('sec-websocket-extensions'), context);
       },
-      open: (socket) => this.#open(socket),
-      message: (socket, bytes, isBinary) => this.#senders.receive(socket.getUserData().viewer, bytes, isBinary),
+      open: (socket) => this.#open(socket as ViewerSocket),
+      message: (socket, bytes, isBinary) => this.#inbox.receive(socket.getUserData().viewer, bytes, isBinary),
+      ping: (socket) => this.#inbox.control(socket.getUserData().viewer),
+      pong: (socket, payload) => {
+        const { viewer } = socket.getUserData();
+        if (!this.#catchUp.ponged(viewer, payload)) this.#inbox.control(viewer);
+      },
       dropped: (socket) => this.#slow.dropped(socket.getUserData().viewer),
       drain: (socket) => this.#drained(socket.getUserData().viewer),
-      close: (socket) => this.#closed(socket.getUserData().viewer),
+      close: (socket, code) => this.#closed(socket.getUserData().viewer, code),
     });
-    this.#app.get('/healthz', (res) => void res.end('ok'));
-    this.#app.head('/healthz', (res) => void res.endWithoutBody());
+    // One request a connection: many at once would all be answered in one turn of the loop.
+    this.#app.get('/healthz', (res) => void res.end('ok', true));
+    this.#app.head('/healthz', (res) => void res.endWithoutBody(undefined, true));
     this.#app.any('/*', (res, req) => {
+      this.#counters.add('work', 1);
       answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
     });
     this.#listener.start((listens) => {
@@ -139,37 +153,40 @@ class Shard {
     this.#viewers.add(viewer);
     this.#counters.add('viewers', 1);
     this.#counters.add('joined', 1);
-    this.#ask(viewer);
+    this.#catchUp.join(viewer);
   }
 
-  #closed(viewer: Viewer): void {
+  #closed(viewer: Viewer, code: number): void {
     this.#listener.left();
+    // A viewer may close with that code of its own accord.
+    if (viewer.closed && code === CLOSE.FLOOD) this.#counters.add('floodClosed', 1);
     viewer.gone();
     if (!this.#viewers.delete(viewer)) return;
+    this.#counters.add('work', 1);
     this.#slow.gone(viewer);
+    this.#catchUp.gone(viewer);
     this.#counters.add('viewers', -1);
     if (viewer.counted) this.#outbox.leave(viewer.room, viewer.codec);
   }
 
-  #ask(viewer: Viewer): void {
-    if (viewer.point !== undefined) this.#outbox.ask(viewer, viewer.point);
-  }
-
   #drained(viewer: Viewer): void {
+    this.#counters.add('work', 1);
     this.#slow.drained(viewer);
-    if (viewer.drained()) this.#ask(viewer);
+    this.#catchUp.drained(viewer);
   }
 
   #take(message: ToShard): void {
     if (typeof message === 'number') {
       this.#ring.read(message, this.#publish);
+      this.#counters.add('work', 1);
       return;
     }
     switch (message.kind) {
       case 'answers':
-        for (const answer of message.answers) this.#answer(answer);
+        for (const answer of message.answers) this.#catchUp.answer(answer);
         break;
       case 'receipts':
+        this.#counters.add('work', 1);
         this.#senders.deliver(message);
         break;
       case 'quiesce':
@@ -188,27 +205,12 @@ class Shard {
     this.#counters.add('published', 1);
     this.#counters.add('deliveries', subscribers);
     this.#counters.add('deliveredBytes', subscribers * frame.length);
+    if (frame.length > this.#task.limits.maxBackpressure) this.#sentLarge = true;
   };
-
-  #answer(answer: JoinAnswer): void {
-    const { welcome, frame, recall, reached, live } = answer;
-    for (const viewer of this.#outbox.answered(answer.id)) {
-      viewer.cork(() => {
-        if (welcome !== null) viewer.welcome(welcome);
-        if (frame !== null) viewer.sendFrame(frame);
-        if (recall !== null) viewer.sendText(recall);
-        if (live) viewer.subscribe();
-      });
-      if (live || viewer.closed) continue;
-      viewer.point = { kind: 'next', seq: reached };
-      // A step that went straight out drains nothing, so no event would come for it.
-      if (viewer.buffered === 0) this.#ask(viewer);
-      else viewer.drain();
-    }
-  }
 
   #quiesce(): void {
     this.#listener.stop();
+    this.#inbox.flush();
     this.#senders.quiesce();
     this.#outbox.flush();
     this.#outbox.post({ kind: 'quiesced' });
@@ -238,15 +240,23 @@ class Shard {
     if (this.#over) return;
     this.#over = true;
     this.#app.close();
-    for (const timer of this.#timers) clearInterval(timer);
     this.#delay.stop();
     process.off('uncaughtException', this.#onFault);
     this.#task.port.close();
     this.#finish(error);
   }
 
+  #beat(): void {
+    this.#counters.add('alive', 1);
+    this.#beats += 1;
+    if (this.#beats % BEATS === 0) this.#everySecond();
+  }
+
   #everySecond(): void {
+    if (this.#sentLarge) this.#slow.look(this.#viewers.all());
+    this.#sentLarge = false;
     this.#slow.sweep();
+    this.#catchUp.sweep();
     this.#listener.look();
     const { mean, max } = this.#delay.take();
     this.#counters.set('cpu', threadCpuSeconds());

@@ -1,7 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { CodecName } from '../src/frames/codec.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CODECS, type CodecName } from '../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
+import { createCounters, ShardCounters } from '../src/shards/counters.ts';
+import type { ShardLimits } from '../src/shards/messages.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { SlowViewers } from './slow-viewers.ts';
+import { Viewer, type ViewerSocket } from './viewer.ts';
 
 /** A push of these is about 0.86 MB as JSON and as msgpack: a few of them fill every buffer of the kernel's. */
 const A_PUSH = 150;
@@ -173,5 +178,126 @@ describe('a viewer that does not read for --slow-close', () => {
     expect(slow.faults).toEqual([]);
     expect(slow.comments.length % A_PUSH).toBe(0);
     await reader.close();
+  });
+});
+
+describe('a viewer that catches up on a batch of megabytes', () => {
+  const GRACE = 2_000;
+  let server: ServerProcess;
+
+  beforeAll(async () => {
+    server = await startProcess([...LIMITS, '--workers', '1', '--slow-close', String(GRACE), '--idle-timeout', '8']);
+    await pushLarge(server, 2, []);
+  });
+
+  afterAll(async () => {
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('gets it whole, whatever the codec, comments meanwhile, and is live after it', async () => {
+    const viewers = CODECS.map((codec) => new ViewerClient(server.viewerUrl, 'big', { codec, query: '?since=0' }));
+    for (const { socket } of viewers) {
+      socket.once('open', () => socket.send(JSON.stringify({ type: 'comment', ref: 'early', text: 'early' })));
+    }
+    const newest = posted;
+    for (const viewer of viewers) {
+      expect(await viewer.message(({ type }) => type === 'ack')).toMatchObject({ ref: 'early' });
+      await viewer.until(() => numbers(viewer).includes(newest));
+    }
+    await server.post('big', { text: 'live' });
+    for (const viewer of viewers) {
+      await viewer.until(() => viewer.comments.at(-1)?.text === 'live');
+      expect(viewer.faults).toEqual([]);
+      expect(numbers(viewer).filter((number) => number > 0)).toEqual(range(newest - 2 * A_PUSH + 1, newest));
+      await viewer.close();
+    }
+  });
+
+  it('and reads nothing of it is closed after --slow-close, though it answers with pongs; memory stays', async () => {
+    const before = await server.metric('process_resident_memory_bytes');
+    const closes = await drops(server, 'slow_close');
+    const clients = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const client = new RawClient(server.viewerUrl);
+        client.socket.pause();
+        client.send(handshake('/rooms/big?since=0'));
+        await client.connected;
+        return client;
+      }),
+    );
+    const pongs = setInterval(() => {
+      for (const client of clients) client.send(frame(OPCODE.pong, ''));
+    }, 500);
+    await vi.waitFor(async () => expect(await drops(server, 'slow_close')).toBe(closes + 100), 25_000);
+    clearInterval(pongs);
+    // The batches are 0.86 MB each: held for every one of these viewers they would be 170 MB.
+    expect((await server.metric('process_resident_memory_bytes')) - before).toBeLessThan(60 * 1_048_576);
+    expect(await server.metric('volley_catch_up_bytes')).toBe(0);
+    expect(await server.metric('volley_viewers')).toBe(0);
+    for (const { socket } of clients) socket.destroy();
+  });
+});
+
+describe('a viewer that one large message alone puts over the limit', () => {
+  /** A viewer with `buffered` bytes unread, and what its shard does about it. */
+  function createSlow(buffered: number) {
+    const calls: unknown[][] = [];
+    const seat = { buffered };
+    const socket = {
+      getBufferedAmount: () => seat.buffered,
+      send: (text: string) => void calls.push(['send', text]),
+      unsubscribe: () => void calls.push(['unsubscribe']),
+      end: (code: number) => void calls.push(['end', code]),
+      close: () => void calls.push(['close']),
+    };
+    const viewer = new Viewer('room', 0, { kind: 'now' });
+    viewer.open(socket as unknown as ViewerSocket);
+    viewer.welcome('welcome');
+    calls.length = 0;
+    const counters = new ShardCounters(createCounters(1), 0);
+    const limits = { maxBackpressure: 65_536, slowClose: 30_000 } as ShardLimits;
+    return { viewer, seat, calls, counters, slow: new SlowViewers(limits, counters) };
+  }
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+  });
+
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is closed after --slow-close, though nothing was dropped', () => {
+    const { viewer, calls, counters, slow } = createSlow(3_000_000);
+    slow.look([viewer]);
+    vi.advanceTimersByTime(29_000);
+    slow.sweep();
+    expect(calls).toEqual([]);
+    vi.advanceTimersByTime(1_000);
+    slow.sweep();
+    expect(calls).toEqual([['unsubscribe']]);
+    expect(counters.get('slowClosed')).toBe(1);
+    vi.advanceTimersByTime(5_000);
+    slow.sweep();
+    expect(calls).toEqual([['unsubscribe'], ['close']]);
+  });
+
+  it('that reads it in time hears nothing of it', () => {
+    const { viewer, seat, calls, slow } = createSlow(3_000_000);
+    slow.look([viewer]);
+    seat.buffered = 32_768;
+    slow.drained(viewer);
+    vi.advanceTimersByTime(60_000);
+    slow.sweep();
+    expect(calls).toEqual([]);
+  });
+
+  it('that missed something meanwhile hears so', () => {
+    const { viewer, seat, calls, slow } = createSlow(3_000_000);
+    slow.look([viewer]);
+    slow.dropped(viewer);
+    seat.buffered = 0;
+    slow.drained(viewer);
+    expect(calls).toEqual([['send', '{"type":"skipped"}']]);
   });
 });

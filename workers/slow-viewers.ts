@@ -3,6 +3,7 @@ import type { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardLimits } from '../src/shards/messages.ts';
 import type { Viewer } from './viewer.ts';
 
+const REASON = 'reads too slowly';
 const SKIPPED = JSON.stringify({ type: 'skipped' });
 
 /** Time for a viewer that is being closed to read so much that its close code fits into its buffer, in ms. */
@@ -11,6 +12,8 @@ const FAREWELL_MS = 5_000;
 interface Slow {
   /** Since when it is over the limit, in ms of `performance.now()`. */
   readonly since: number;
+  /** Something for it was dropped. */
+  missed: boolean;
   /** Since when it is being closed. */
   closingSince: number | undefined;
 }
@@ -18,7 +21,7 @@ interface Slow {
 /**
  * Viewers over the backpressure limit. uWebSockets.js drops what is published to them and tells here; a viewer that
  * reads again hears that it was skipped, one that does not for `slowClose` is closed. Others pay nothing for it:
- * only viewers in this list are ever looked at.
+ * only viewers in this list are ever looked at, and all of them only after a very large message.
  *
  * uWebSockets.js drops a close frame as it drops any other over the limit, so a viewer is first taken off its room
  * and closed with the code once its buffer has room; if it goes on reading nothing, the link is cut.
@@ -37,20 +40,41 @@ export class SlowViewers {
   /** A message for `viewer` was dropped. */
   dropped(viewer: Viewer): void {
     this.#counters.add('dropped', 1);
-    if (!this.#slow.has(viewer)) this.#slow.set(viewer, { since: performance.now(), closingSince: undefined });
+    this.#note(viewer).missed = true;
   }
 
-  /** `viewer`'s buffer has shrunk: at half the limit there is room again for it to hear what it missed. */
+  /** Looks at viewers that were sent a message of any size: one alone may be over the limit, and nothing dropped. */
+  look(viewers: readonly Viewer[]): void {
+    for (const viewer of viewers) {
+      if (viewer.buffered > this.#limits.maxBackpressure) this.#note(viewer);
+    }
+  }
+
+  /** `viewer`'s buffer has shrunk: where there is room again, it hears that it missed something. */
   drained(viewer: Viewer): void {
     const slow = this.#slow.get(viewer);
-    if (slow === undefined || viewer.buffered * 2 > this.#limits.maxBackpressure) return;
+    if (slow === undefined || !this.#hasRoom(viewer)) return;
     this.#slow.delete(viewer);
     if (slow.closingSince !== undefined) {
-      viewer.close(CLOSE.SLOW, 'reads too slowly');
+      viewer.close(CLOSE.SLOW, REASON);
       return;
     }
+    if (!slow.missed) return;
     viewer.sendText(SKIPPED);
     this.#counters.add('skippedSent', 1);
+  }
+
+  /**
+   * Closes a viewer, whatever it is doing: at once where its close code fits into its buffer. Does nothing where that
+   * is under way.
+   */
+  sendAway(viewer: Viewer): void {
+    const slow = this.#note(viewer);
+    if (slow.closingSince !== undefined) return;
+    this.#counters.add('slowClosed', 1);
+    slow.closingSince = performance.now();
+    viewer.unsubscribe();
+    if (this.#hasRoom(viewer)) viewer.close(CLOSE.SLOW, REASON);
   }
 
   gone(viewer: Viewer): void {
@@ -62,13 +86,24 @@ export class SlowViewers {
     const now = performance.now();
     for (const [viewer, slow] of this.#slow) {
       if (slow.closingSince === undefined) {
-        if (now - slow.since < this.#limits.slowClose) continue;
-        slow.closingSince = now;
-        this.#counters.add('slowClosed', 1);
-        viewer.unsubscribe();
+        if (now - slow.since >= this.#limits.slowClose) this.sendAway(viewer);
       } else if (now - slow.closingSince >= FAREWELL_MS) {
         viewer.cut();
       }
     }
+  }
+
+  #note(viewer: Viewer): Slow {
+    let slow = this.#slow.get(viewer);
+    if (slow === undefined) {
+      slow = { since: performance.now(), missed: false, closingSince: undefined };
+      this.#slow.set(viewer, slow);
+    }
+    return slow;
+  }
+
+  /** At half the limit a few messages more are not dropped. */
+  #hasRoom(viewer: Viewer): boolean {
+    return viewer.buffered * 2 <= this.#limits.maxBackpressure;
   }
 }

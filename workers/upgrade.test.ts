@@ -219,6 +219,7 @@ describe('since and history', () => {
     viewer.socket.once('message', () => {
       viewer.seq = 4 - count;
     });
+    await viewer.welcome();
     expect(await hearAll(viewer, room)).toEqual(texts.slice(4 - count));
   });
 

@@ -71,13 +71,13 @@ function readPoint(since: string | undefined, history: string | undefined): Join
   return comments === 0 ? NOW : { kind: 'history', comments };
 }
 
-/** Answers a request with a refusal, as the HTTP API would. */
+/** Answers a request with a refusal, as the HTTP API would, and closes the connection: no other request follows. */
 export function answerProblem(res: HttpResponse, code: RefusalCode): void {
   const problem = describeProblem({ code });
   res.cork(() => {
     res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
     res.writeHeader('Content-Type', PROBLEM_TYPE);
     if (code === 'UPGRADE_REQUIRED') res.writeHeader('Upgrade', 'websocket').writeHeader('Sec-WebSocket-Version', '13');
-    res.end(JSON.stringify(problem));
+    res.end(JSON.stringify(problem), true);
   });
 }

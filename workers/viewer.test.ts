@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MSGPACK_CODEC } from '../src/frames/codec.ts';
-import { Viewer, type ViewerSocket } from './viewer.ts';
+import { PIECE_BYTES, Viewer, type ViewerSocket } from './viewer.ts';
 
 /** A viewer on a socket that writes down what is called on it. */
 function createViewer(): { viewer: Viewer; calls: unknown[][] } {
@@ -12,6 +12,10 @@ function createViewer(): { viewer: Viewer; calls: unknown[][] } {
     };
   const socket = {
     send: note('send'),
+    sendFirstFragment: note('first'),
+    sendFragment: note('next'),
+    sendLastFragment: note('last'),
+    ping: note('ping'),
     end: note('end'),
     close: note('close'),
     subscribe: note('subscribe'),
@@ -39,7 +43,7 @@ describe('a viewer', () => {
     for (let i = 0; i < 256; i += 1) viewer.sendText(`${i}`);
     expect(calls).toEqual([]);
     viewer.sendText('one too many');
-    expect(calls).toEqual([['end', 1008, 'too many messages before the welcome']]);
+    expect(calls).toEqual([['end', 1008, 'too many messages before they could be answered']]);
     expect(viewer.closed).toBe(true);
   });
 
@@ -55,6 +59,27 @@ describe('a viewer', () => {
       ['unsubscribe', 'msgpack:room'],
     ]);
     expect(viewer.point).toBeUndefined();
+  });
+
+  it('is sent a large frame in pieces, and hears nothing else before the last', () => {
+    const { viewer, calls } = createViewer();
+    viewer.welcome('welcome');
+    const frame = Uint8Array.from({ length: 2 * PIECE_BYTES + 1 }, (_, i) => i);
+    let offset = viewer.sendPiece(frame, 0);
+    viewer.sendText('held');
+    viewer.ping('allowed');
+    offset = viewer.sendPiece(frame, offset);
+    expect(viewer.sendPiece(frame, offset)).toBe(frame.length);
+    viewer.sendText('free');
+    expect(calls).toEqual([
+      ['send', 'welcome', false],
+      ['first', frame.subarray(0, PIECE_BYTES), true],
+      ['ping', 'allowed'],
+      ['next', frame.subarray(PIECE_BYTES, 2 * PIECE_BYTES)],
+      ['last', frame.subarray(2 * PIECE_BYTES)],
+      ['send', 'held', false],
+      ['send', 'free', false],
+    ]);
   });
 
   it('may be closed twice, and after that nothing reaches its socket', () => {

@@ -3,27 +3,38 @@ import { CLOSE } from '../src/codes.ts';
 import type { Codec } from '../src/frames/codec.ts';
 import { isBinary, topicOf } from '../src/frames/codec.ts';
 import type { JoinPoint } from '../src/shards/messages.ts';
+import type { Traffic } from './traffic.ts';
 
-/** Most answers that wait for the welcome. */
+/** Most answers that wait for the welcome, or for the end of a frame in pieces. */
 const MOST_HELD = 256;
+
+/** A message over 16 KB uWebSockets.js first copies into a buffer of the socket's own, whatever the socket takes. */
+export const PIECE_BYTES = 16_000;
 
 /** How far a viewer has come: one word for what would be three flags. */
 const JOINING = 0;
 const COUNTED = 1;
-const WELCOME = 2;
-const DRAINING = 3;
+const IN_PIECES = 2;
+const WELCOME = 3;
 
 /** What hangs on a uWebSockets.js socket: the viewer, and nothing else. */
 export interface ViewerData {
   viewer: Viewer;
 }
 
-export type ViewerSocket = WebSocket<ViewerData>;
+/** Messages in fragments, which the types of uws-pack leave out. Each gives what `send` does. */
+interface FragmentSocket {
+  sendFirstFragment(fragment: Uint8Array, isBinary: boolean): number;
+  sendFragment(fragment: Uint8Array): number;
+  sendLastFragment(fragment: Uint8Array): number;
+}
+
+export type ViewerSocket = WebSocket<ViewerData> & FragmentSocket;
 
 /**
  * One connection of this shard. There are many: every field is eight bytes a viewer.
  *
- *   joining ──welcome, backfill──▶ catching up ──drained, next step──▶ … ──live──▶ subscribed
+ *   joining ──posted to main──▶ counted ──welcome──▶ catching up ⇄ in pieces … ──subscribed──▶ live
  *
  * From `close` on, whoever closed, the socket is gone and every call does nothing.
  */
@@ -34,11 +45,11 @@ export class Viewer {
   point: JoinPoint | undefined;
   /** Where it stands in its shard's {@link ViewerList}, -1 while it is in none. */
   place = -1;
-  /** Comments of its own that main has not answered yet. */
-  unanswered = 0;
+  /** What it has sent; there once it has sent something. */
+  traffic: Traffic | undefined;
   #socket: ViewerSocket | undefined;
-  #stage: typeof JOINING | typeof COUNTED | typeof WELCOME | typeof DRAINING = JOINING;
-  /** What it is to hear once it is welcome. */
+  #stage: typeof JOINING | typeof COUNTED | typeof IN_PIECES | typeof WELCOME = JOINING;
+  /** What it is to hear once nothing stands in the way. */
   #held: string[] | undefined;
 
   constructor(room: string, codec: Codec, point: JoinPoint) {
@@ -73,13 +84,17 @@ export class Viewer {
 
   /** Sends the first message of all, and then what had to wait for it. */
   welcome(text: string): void {
-    this.#stage = WELCOME;
     this.#socket?.send(text, false);
+    this.#beFree();
+  }
+
+  #beFree(): void {
+    this.#stage = WELCOME;
     for (const held of this.#held ?? []) this.#socket?.send(held, false);
     this.#held = undefined;
   }
 
-  /** Sends a control message, not before the welcome. */
+  /** Sends a control message: not before the welcome, and not between the pieces of a frame. */
   sendText(text: string): void {
     if (this.#stage >= WELCOME) {
       this.#socket?.send(text, false);
@@ -87,7 +102,7 @@ export class Viewer {
     }
     this.#held ??= [];
     if (this.#held.length < MOST_HELD) this.#held.push(text);
-    else this.close(CLOSE.FLOOD, 'too many messages before the welcome');
+    else this.close(CLOSE.FLOOD, 'too many messages before they could be answered');
   }
 
   /** Sends a batch frame of this viewer's codec. */
@@ -95,21 +110,30 @@ export class Viewer {
     this.#socket?.send(frame, isBinary(this.codec));
   }
 
+  /** Sends the piece of a frame that begins at `offset`; gives where the next one begins. */
+  sendPiece(frame: Uint8Array, offset: number): number {
+    const end = Math.min(frame.length, offset + PIECE_BYTES);
+    const piece = frame.subarray(offset, end);
+    if (offset === 0) {
+      this.#stage = IN_PIECES;
+      this.#socket?.sendFirstFragment(piece, isBinary(this.codec));
+    } else if (end < frame.length) {
+      this.#socket?.sendFragment(piece);
+    } else {
+      this.#socket?.sendLastFragment(piece);
+      this.#beFree();
+    }
+    return end;
+  }
+
+  /** Sends a ping, which the client answers with a pong of the same payload once it has read what was sent before. */
+  ping(payload: string): void {
+    this.#socket?.ping(payload);
+  }
+
   /** Several sends, one system call. */
   cork(send: () => void): void {
     this.#socket?.cork(send);
-  }
-
-  /** The step of its backfill that was sent must leave the socket's buffer before the next is asked for. */
-  drain(): void {
-    this.#stage = DRAINING;
-  }
-
-  /** The buffer has shrunk: true when that was what the next step waits for. */
-  drained(): boolean {
-    if (this.#stage !== DRAINING || this.buffered > 0) return false;
-    this.#stage = WELCOME;
-    return true;
   }
 
   /** From now on it gets what is published to its room. */

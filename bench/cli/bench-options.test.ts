@@ -44,7 +44,7 @@ describe('the options', () => {
   it('can all be set', () => {
     const line =
       '-c 40 -d 2.5 -r 3 -R 0.5 -w 2 --codec deflate --senders 6 --warmup 0 --interval 50 ' +
-      '--server-workers 1,2 --server-workers 4 --server-store lmdb --comments live.xml --scenario churn -j --no-progress';
+      '--server-workers 1,2 --server-workers 4 --server-store level --comments live.xml --scenario churn -j --no-progress';
     expect(readOptions(line.split(' '), '/here')).toEqual({
       settings: {
         scenario: 'churn',
@@ -59,7 +59,7 @@ describe('the options', () => {
         url: null,
         apiUrl: null,
         serverWorkers: [1, 2, 4],
-        serverStore: 'lmdb',
+        serverStore: 'level',
         behind: 0,
         interval: 50,
         comments: '/here/live.xml',
@@ -89,8 +89,8 @@ describe('the options', () => {
     ['--api-url http://127.0.0.1:9001', '--api-url wants --url'],
     ['--url ws://127.0.0.1:9000', '--url without --api-url wants --senders 1 or more'],
     ['--url ws://h:1 --senders 1 --server-workers 2', '--server-workers is for the own server'],
-    ['--url ws://h:1 --senders 1 --server-store lmdb', '--server-store is for the own server'],
-    ['--server-store redis', 'Allowed choices are memory, lmdb.'],
+    ['--url ws://h:1 --senders 1 --server-store level', '--server-store is for the own server'],
+    ['--server-store redis', 'Allowed choices are memory, level.'],
     ['--behind 60', '--behind is for --scenario join-storm'],
     ['--scenario join-storm --behind -1', 'Allowed is a number from 0 to 3600 (s).'],
     ['--scenario join-storm --behind 60 -R 0.5', '--behind wants a comment in every --interval'],

@@ -134,7 +134,7 @@ function describeCommand(): Command {
     .addOption(
       new Option(
         '--server-store <NAME>',
-        'where it keeps batches; lmdb: in a directory that is removed afterwards (default: memory)',
+        'where it keeps batches; level: in a directory that is removed afterwards (default: memory)',
       ).choices(SERVER_STORES),
     )
     .option(

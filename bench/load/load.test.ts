@@ -19,8 +19,8 @@ afterAll(async () => {
 });
 
 /** Posts comments and waits till they are stored; gives their ids. */
-async function post(room: string, count: number): Promise<string[]> {
-  const comments = Array.from({ length: count }, (_, i) => ({ text: `comment ${i} of 弹幕` }));
+async function post(room: string, count: number, more = ''): Promise<string[]> {
+  const comments = Array.from({ length: count }, (_, i) => ({ text: `comment ${i} of 弹幕${more}` }));
   const { status, body } = await server.post(room, comments, '?wait=stored');
   expect(status).toBe(201);
   return (body.ids ?? []).map(String);
@@ -159,6 +159,25 @@ describe.concurrent('viewers of what was before', () => {
       expect(before).toBe(12);
       expect(figures.caughtUp.totalCount).toBe(12);
       expect(figures.spread.totalCount).toBe(1);
+    } finally {
+      await load.stop();
+    }
+  });
+});
+
+describe.concurrent('viewers of a past that comes in fragments', () => {
+  it('take the fragments for one frame', async () => {
+    await post('long-past', 1_000, '弹'.repeat(150));
+    const plan = makePlan({ url: server.viewerUrl, paths: ['/rooms/long-past?history=1'], connections: 6 });
+    const load = await Load.start(plan);
+    try {
+      const count = new FrameCount(load);
+      await load.begin();
+      await post('long-past', 2);
+      await count.until(({ comments }) => comments >= 12);
+      const figures = await load.end();
+      expect(figures).toMatchObject({ lost: 0, outOfOrder: 0, faults: [] });
+      expect(figures.caughtUp.totalCount).toBe(6);
     } finally {
       await load.stop();
     }

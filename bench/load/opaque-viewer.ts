@@ -1,13 +1,12 @@
 import { clientFrame } from './comment-frames.ts';
 import type { Connection, Viewer } from './connection.ts';
 import type { LoadPlan } from './load-plan.ts';
-import { TEXT_FRAME } from './opcodes.ts';
+import { FIN, TEXT_FRAME } from './opcodes.ts';
 import type { PushCursor } from './pushes.ts';
 import type { Room } from './room.ts';
 import type { Samples } from './samples.ts';
 import type { Tally } from './tally.ts';
 
-const FIN = 0x80;
 const CONTINUATION = 0;
 const OPCODE = { text: 1, binary: 2 } as const;
 

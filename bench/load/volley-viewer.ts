@@ -4,7 +4,7 @@ import { decodeFrame, identify } from './batch-reader.ts';
 import type { Connection, Viewer } from './connection.ts';
 import type { FrameChecks } from './frame-checks.ts';
 import type { KnownFrame } from './known-frames.ts';
-import { BINARY_FRAME, TEXT_FRAME } from './opcodes.ts';
+import { BINARY_FRAME, FIN, LAST_FRAGMENT, OPCODE_BITS, TEXT_FRAME } from './opcodes.ts';
 import type { Room } from './room.ts';
 import type { Samples } from './samples.ts';
 import type { Sender } from './sender.ts';
@@ -40,6 +40,9 @@ export class VolleyViewer implements Viewer {
   /** What came up to this seq is backfill. */
   #boundary = 0;
   #isCatchingUp = false;
+  /** What has come of a message in fragments, and its first header byte as if it were whole. */
+  #fragments: Buffer[] = [];
+  #fragmented = 0;
   /** The known frame that a cut one began like. */
   #skimming: KnownFrame | undefined;
 
@@ -62,6 +65,10 @@ export class VolleyViewer implements Viewer {
   start(): void {}
 
   onFrame(first: number, bytes: Buffer, start: number, end: number): void {
+    if (first < FIN || first === LAST_FRAGMENT) {
+      this.#gather(first, bytes.subarray(start, end));
+      return;
+    }
     if (first === this.#batchFrame && (first === BINARY_FRAME || bytes[start + TYPE_AT] === BATCH_LETTER)) {
       const frame = this.#room.known.find(bytes, start, end) ?? this.#learn(bytes, start, end);
       if (frame === undefined) return;
@@ -74,8 +81,18 @@ export class VolleyViewer implements Viewer {
     }
   }
 
+  /** A backfill of very large batches comes in fragments. */
+  #gather(first: number, fragment: Buffer): void {
+    if (first < FIN && (first & OPCODE_BITS) !== 0) this.#fragmented = first | FIN;
+    this.#fragments.push(Buffer.from(fragment));
+    if (first < FIN) return;
+    const whole = Buffer.concat(this.#fragments);
+    this.#fragments = [];
+    this.onFrame(this.#fragmented, whole, 0, whole.length);
+  }
+
   needsWhole(length: number, head: Buffer): boolean {
-    if (this.#isSampled) return true;
+    if (this.#isSampled || this.#fragments.length > 0) return true;
     this.#skimming = this.#room.known.findByHead(length, head);
     return this.#skimming === undefined;
   }

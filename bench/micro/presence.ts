@@ -66,7 +66,7 @@ function createQuiet(heartbeat: number): { clock: HandClock; told: () => number 
     told += 1;
   });
   for (let i = 0; i < QUIET; i += 1) {
-    const room = new Room(`room-${i}`, 0, 1);
+    const room = new Room(`room-${i}`, 1);
     room.addViewers(0, JSON_CODEC, 1);
     quiet.add(room);
   }

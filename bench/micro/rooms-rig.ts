@@ -81,13 +81,13 @@ class CommittingSink implements PushSink {
 export class RingEnd {
   readonly #writer: RingWriter;
   readonly #reader: RingReader;
-  #head: number;
+  #head = 0;
 
   constructor() {
     const memory = createRing(RING, 1);
     this.#writer = new RingWriter(memory);
-    this.#head = this.#writer.attach(0);
-    this.#reader = new RingReader(memory, 0, this.#head);
+    this.#writer.attach(0);
+    this.#reader = new RingReader(memory, 0);
   }
 
   pusher(clock: HandClock, tally: Tally, committed: (room: Room, seq: number) => void): Pusher {
@@ -95,7 +95,7 @@ export class RingEnd {
       clock,
       ring: this.#writer,
       tally,
-      wake: (head) => {
+      wake: (_shard, head) => {
         this.#head = head;
       },
       committed,
@@ -138,7 +138,7 @@ export class RoomsRig {
   readonly #drafts = new Carousel(SOCKET_DRAFTS);
 
   private constructor({ rooms, codec = JSON_CODEC, end }: RigShape) {
-    this.store = new MemoryStore({ comments: 10_000, bytes: KEPT, age: 3_600_000, now: () => this.clock.now() });
+    this.store = new MemoryStore({ comments: 10_000, bytes: KEPT, age: 3_600_000, clock: this.clock });
     const committed = (room: Room, seq: number): void => {
       this.rooms.committed(room, seq);
       this.#commits.count();
@@ -152,6 +152,9 @@ export class RoomsRig {
       maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT),
       maxRecalled: mostRecalled(16 * 1_048_576),
       tally: this.tally,
+      onFault: (_room, error) => {
+        throw error;
+      },
     });
     this.names = Array.from({ length: rooms }, (_, i) => `room-${i}`);
     for (const name of this.names) this.rooms.join(name, 0, codec, 1);
@@ -159,7 +162,11 @@ export class RoomsRig {
 
   static async create(shape: RigShape): Promise<RoomsRig> {
     const rig = new RoomsRig(shape);
-    await rig.store.start((batches) => rig.rooms.tail(batches));
+    await rig.store.start({
+      tail: (batches) => rig.rooms.tail(batches),
+      recalled: (comments) => rig.rooms.recalled(comments),
+      state: (state) => rig.rooms.storeState(state),
+    });
     return rig;
   }
 
@@ -188,7 +195,7 @@ export class RoomsRig {
     for (const name of this.names) {
       const room = this.rooms.get(name);
       equal(room?.phase, 'idle');
-      equal(room?.seq, this.store.lastSeq(name));
+      equal(room?.seq, room?.ownSeq);
     }
   }
 }

@@ -6,6 +6,7 @@ import { createCounters, ShardCounters } from '../../src/shards/counters.ts';
 import type { FromShard, ShardLimits, ShardTurn } from '../../src/shards/messages.ts';
 import { Outbox } from '../../workers/outbox.ts';
 import { Senders } from '../../workers/senders.ts';
+import { Traffic } from '../../workers/traffic.ts';
 import { Viewer, type ViewerSocket } from '../../workers/viewer.ts';
 import type { MicroBenchmark, MicroGroup } from './micro-benchmark.ts';
 import { Carousel, COMMENTS, socketMessage } from './sample.ts';
@@ -20,10 +21,11 @@ const LIMITS: ShardLimits = {
   workers: 1,
   apiConnections: 1_024,
   interval: 1_000,
+  maxPending: 5_000,
   maxMessage: 4_096,
   maxText: 200,
   maxBackpressure: 65_536,
-  maxBackfill: 10_000,
+  catchUpBytes: 67_108_864,
   slowClose: 30_000,
   idleTimeout: 60,
 };
@@ -36,6 +38,7 @@ export function senders(): MicroGroup {
 /** A message of a viewer, as uWebSockets.js hands it over. */
 interface Message {
   readonly viewer: Viewer;
+  readonly traffic: Traffic;
   readonly bytes: ArrayBuffer;
 }
 
@@ -54,9 +57,11 @@ class SendersRig {
     this.outbox = new Outbox({ postMessage } as unknown as MessagePort);
     this.senders = new Senders(LIMITS, this.outbox, new ShardCounters(createCounters(1), 0));
     const viewers = Array.from({ length: SENDERS }, (_, i) => this.#welcomed(`room-${i}`));
+    const traffic = viewers.map(() => new Traffic());
     this.#messages = new Carousel(
       COMMENTS.map((comment, i) => ({
         viewer: viewers[i % SENDERS] as Viewer,
+        traffic: traffic[i % SENDERS] as Traffic,
         bytes: new Uint8Array(Buffer.from(socketMessage(comment, `r${i}`))).buffer,
       })),
     );
@@ -73,8 +78,9 @@ class SendersRig {
   /** One turn of the loop: takes `count` messages and posts what they come to. */
   receive(count: number): FromShard | undefined {
     for (let i = 0; i < count; i += 1) {
-      const { viewer, bytes } = this.#messages.next();
-      this.senders.receive(viewer, bytes, false);
+      const { viewer, traffic, bytes } = this.#messages.next();
+      const message = Buffer.from(bytes);
+      if (!this.senders.refuseAtSight(viewer, traffic, message, false)) this.senders.receive(viewer, traffic, message);
     }
     this.outbox.flush();
     return this.#turn;

@@ -51,7 +51,7 @@ export interface SettingsDocument {
   /** What the own server is told; a running one is not asked for its own. */
   readonly intervalMs: number;
   /** Of the own server; a running one is not asked for its own. */
-  readonly serverStore: 'memory' | 'lmdb' | null;
+  readonly serverStore: 'memory' | 'level' | null;
   /** What those who join in a storm have missed; 0: they ask for history. */
   readonly behindSeconds: number;
   readonly commentsFile: string;

@@ -1,6 +1,6 @@
 import { plain, type Scenario } from './scenario.ts';
 
-/** Comments that a sender keeps unanswered; the server allows 256 a viewer and 4,096 a shard. */
+/** Comments that a sender keeps unanswered; the server allows 256 a viewer and 20,000 a shard. */
 const WINDOW = 16;
 
 /** The server's default `--max-pending`. */

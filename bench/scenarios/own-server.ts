@@ -35,8 +35,8 @@ export class OwnServer implements ServerTarget {
   #stopping = false;
 
   private constructor(workers: number, store: ServerStore, args: readonly string[]) {
-    this.#folder = store === 'lmdb' ? mkdtempSync(join(tmpdir(), 'volley-bench-')) : undefined;
-    const place = this.#folder === undefined ? 'memory' : `lmdb:${this.#folder}`;
+    this.#folder = store === 'level' ? mkdtempSync(join(tmpdir(), 'volley-bench-')) : undefined;
+    const place = this.#folder === undefined ? 'memory' : `level:${this.#folder}`;
     const flags = ['--workers', String(workers), '--store', place, ...args];
     const settings = Object.keys(process.env).filter((name) => name.startsWith('VOLLEY_'));
     this.workers = workers;

@@ -1,6 +1,6 @@
 import type { CodecName } from '../../src/frames/codec.ts';
 
-export const SERVER_STORES = ['memory', 'lmdb'] as const;
+export const SERVER_STORES = ['memory', 'level'] as const;
 
 export type ServerStore = (typeof SERVER_STORES)[number];
 
@@ -27,7 +27,7 @@ export interface RunSettings {
   readonly apiUrl: string | null;
   /** Worker counts of the own server: one run each. */
   readonly serverWorkers: readonly number[];
-  /** Where the own server keeps batches: `lmdb` in a directory that is removed afterwards. */
+  /** Where the own server keeps batches: `level` in a directory that is removed afterwards. */
   readonly serverStore: ServerStore;
   /** Seconds of pushes that those who join in a storm have missed; 0: they are new and ask for history. */
   readonly behind: number;

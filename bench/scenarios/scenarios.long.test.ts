@@ -5,12 +5,12 @@ import { measure } from './measured-scenario.fixture.ts';
 describe('the scenario', () => {
   it('join-storm has viewers resume behind, on a server with files of its own', async () => {
     const { run, settings } = await measure(
-      '--scenario join-storm --behind 2 -c 30 -d 1 --warmup 0 --interval 100 --server-store lmdb',
+      '--scenario join-storm --behind 2 -c 30 -d 1 --warmup 0 --interval 100 --server-store level',
     );
-    expect(settings).toMatchObject({ behindSeconds: 2, serverStore: 'lmdb' });
+    expect(settings).toMatchObject({ behindSeconds: 2, serverStore: 'level' });
     expect(run.latencyMs.caughtUp?.count).toBe(30);
     expect(run.closedByCode).toEqual({});
-    const [, folder = ''] = /--store lmdb:(\S+)/.exec(run.server.description) ?? [];
+    const [, folder = ''] = /--store level:(\S+)/.exec(run.server.description) ?? [];
     expect(folder).toContain('volley-bench-');
     expect(existsSync(folder)).toBe(false);
   });

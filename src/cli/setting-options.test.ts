@@ -22,12 +22,13 @@ const CASES: {
   apiConnections: ['16', 16, ['15', '65537']],
   maxBackpressure: ['4096', 4_096, ['4095', '16777217']],
   maxBackfill: ['0', 0, ['-1', '10000001']],
+  catchUpBytes: ['1048576', 1_048_576, ['1048575', '68719476737', '64MiB']],
   slowClose: ['100', 100, ['99', '3600001']],
   idleTimeout: ['8', 8, ['7', '961', '0']],
   shardStall: ['500', 500, ['499', '600001']],
   grace: ['1500', 1_500, ['1499', '600001']],
   ringSize: ['65536', 65_536, ['65535', '536870913', '32MiB']],
-  store: ['lmdb:/var/lib/volley', 'lmdb:/var/lib/volley', ['', 'Memory', 'lmdb', 'lmdb:', 'nats:x']],
+  store: ['level:/var/lib/volley', 'level:/var/lib/volley', ['', 'Memory', 'level', 'level:', 'nats:x']],
   durability: ['sync', 'sync', ['', 'Sync', 'none']],
   retainAge: ['0', 0, ['-1', '3153600001', '30d']],
   retainBytes: ['0', 0, ['-1', '17592186044417', '16GiB']],
@@ -76,21 +77,21 @@ describe('the settings', () => {
   });
 
   it.each(ROWS)('take --$flag', ({ name, flag, sample: [good, value] }) => {
-    const store = name === 'store' ? [] : ['--store', 'lmdb:kept'];
+    const store = name === 'store' ? [] : ['--store', 'level:kept'];
     expect(read([...store, `--${flag}`, good])).toEqual({ ...read(store), [name]: value });
     expect(read([`--${flag}=${good}`])[name]).toEqual(value);
   });
 
   it.each(ROWS)('take $env', ({ name, env, sample: [good, value] }) => {
-    const store = name === 'store' ? [] : ['--store', 'lmdb:kept'];
+    const store = name === 'store' ? [] : ['--store', 'level:kept'];
     expect(read(store, { [env]: good })).toEqual({ ...read(store), [name]: value });
   });
 
   it('keep a made-up crowd in memory, unless a store is named for it', () => {
     expect(read(['--demo'])).toMatchObject({ demo: true, store: 'memory' });
-    expect(read(['--demo', '--store', 'lmdb:./data'])).toMatchObject({ demo: true, store: 'lmdb:./data' });
-    expect(read(['--demo', 'false']).store).toBe('lmdb:./data');
-    expect(read(['--demo'], { VOLLEY_STORE: 'lmdb:x' }).store).toBe('lmdb:x');
+    expect(read(['--demo', '--store', 'level:./data'])).toMatchObject({ demo: true, store: 'level:./data' });
+    expect(read(['--demo', 'false']).store).toBe('level:./data');
+    expect(read(['--demo'], { VOLLEY_STORE: 'level:x' }).store).toBe('level:x');
   });
 
   it('let a flag win over the environment', () => {

@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compiledFile } from '../compiled-file.ts';
 import { CODECS } from '../frames/codec.ts';
@@ -26,7 +29,7 @@ function watch(...args: string[]): ServerProcess {
 /** Watches `room` and waits until it is welcome. */
 async function join(room: string, ...args: string[]): Promise<ServerProcess> {
   const watcher = watch(`${server.viewerUrl}/rooms/${room}`, ...args);
-  await noted(watcher, `-- ${room}: `);
+  await noted(watcher, `-- ${room.split('?')[0]}: `);
   return watcher;
 }
 
@@ -72,12 +75,33 @@ describe('volley watch', () => {
       join('begin', '--since', '1'),
       join('begin', '--history', '1'),
       join('begin', '--since', '0', '--history', '1', '--codec', 'msgpack'),
+      join('begin?history=2'),
     ]);
     await post('begin', 'four');
     const heard = await Promise.all(watchers.map((watcher) => printed(watcher, 'four')));
     const all = ['one', 'two', 'three', 'four'];
-    expect(heard).toEqual([['four'], all.slice(1), all.slice(2), all]);
-    for (const { stderr } of watchers) expect(stderr).not.toContain('missed');
+    expect(heard).toEqual([['four'], all.slice(1), all.slice(2), all, all.slice(1)]);
+    for (const { stderr } of watchers) expect(stderr).not.toContain('no longer kept');
+  });
+
+  it('prints exactly as many comments of the past as --history says, also where a batch has more', async () => {
+    const texts = ['one', 'two', 'three', 'four'];
+    await server.post(
+      'exactly',
+      texts.slice(0, 3).map((text) => ({ text })),
+      '?wait=stored',
+    );
+    const watcher = await join('exactly', '--history', '2');
+    await post('exactly', 'four');
+    expect(await printed(watcher, 'four')).toEqual(texts.slice(1));
+  });
+
+  it('says which comment was taken back', async () => {
+    const watcher = await join('oops');
+    const { body } = await server.post('oops', { text: 'not so' }, '?wait=stored');
+    await printed(watcher, 'not so');
+    await fetch(`${server.apiUrl}/rooms/oops/comments/${body.ids?.[0]}`, { method: 'DELETE' });
+    await noted(watcher, '-- taken back: 1.0 "not so"\n');
   });
 
   it('notes what is no longer kept, and a room that began anew', async () => {
@@ -89,7 +113,7 @@ describe('volley watch', () => {
     await noted(ahead, '-- the room has begun anew\n');
   });
 
-  it('notes that it read too slowly, and what it missed', async () => {
+  it('notes that it read too slowly, and fetches what is still kept', async () => {
     const watcher = await join('slow');
     watcher.child.kill('SIGSTOP');
     const large = Array.from({ length: 1_000 }, () => ({ text: '弹'.repeat(200) }));
@@ -97,10 +121,10 @@ describe('volley watch', () => {
       expect((await server.post('slow', large, '?wait=stored')).status).toBe(201);
     }
     watcher.child.kill('SIGCONT');
-    await noted(watcher, '-- reading too slowly: the server skipped pushes\n');
+    await noted(watcher, '-- reading too slowly: the server skipped pushes, which are fetched now\n');
     await post('slow', 'the next');
     await printed(watcher, 'the next');
-    await noted(watcher, /-- missed what came between seq \d+ and \d+\n/);
+    await noted(watcher, /-- seq \d+ to \d+ are no longer kept\n/);
   });
 
   it('ends with 0 on Ctrl-C, and says nothing more', async () => {
@@ -139,6 +163,8 @@ describe('volley watch ends with', () => {
     ['rooms/a', 'the URL cannot be "rooms/a"'],
     ['ws://', 'the URL cannot be "ws://"'],
     ['ws://127.0.0.1:9000/rooms/a#b', 'the URL cannot be "ws://127.0.0.1:9000/rooms/a#b"'],
+    ['ws://127.0.0.1:9000', 'the URL cannot be "ws://127.0.0.1:9000"'],
+    ['ws://127.0.0.1:9000/rooms/', 'the URL cannot be "ws://127.0.0.1:9000/rooms/"'],
   ])('2 for the URL %s', async (url, sentence) => {
     expect(await outcome(watch(url))).toEqual({
       code: 2,
@@ -156,20 +182,30 @@ describe('volley watch ends with', () => {
     expect(ended).toEqual({ code: 2, stderr: expect.stringMatching(stderr) });
   });
 
+  it.concurrent.each([
+    ['/rooms/a%20b', /^volley: room cannot be "a b": a name has 1 to 64 letters [^\n]+\n$/],
+    ['/rooms/%FF', /^volley: room cannot be "%FF": a name has 1 to 64 letters [^\n]+\n$/],
+    ['/rooms/a?since=x', /^volley: since cannot be "x": allowed is a whole number\n$/],
+  ])('2 for %s', async (path, stderr) => {
+    const ended = await outcome(watch(`${server.viewerUrl}${path}`));
+    expect(ended).toEqual({ code: 2, stderr: expect.stringMatching(stderr) });
+  });
+
   it.concurrent('2 without a URL', async () => {
     expect(await outcome(watch())).toEqual({ code: 2, stderr: "volley: missing required argument 'url'\n" });
   });
 
-  it.concurrent.each([
-    ['/rooms/a%20b', 404, 'ROOM_NAME_INVALID'],
-    ['/rooms/a?since=x', 400, 'SINCE_INVALID'],
-    ['/elsewhere', 404, 'NOT_FOUND'],
-  ])('1 and the server’s code when the handshake for %s is refused', async (path, status, code) => {
-    const ended = await outcome(watch(`${server.viewerUrl}${path}`));
-    expect(ended).toEqual({
-      code: 1,
-      stderr: expect.stringMatching(new RegExp(`^volley: the server answered ${status}: [^\\n]*"${code}"[^\\n]*\\n$`)),
-    });
+  it.concurrent('1 and the server’s code when the handshake is refused', async () => {
+    const ended = await outcome(watch(`${server.viewerUrl}/elsewhere/rooms/a`));
+    const stderr = expect.stringMatching(/^volley: the server answered 404: [^\n]*"NOT_FOUND"[^\n]*\n$/);
+    expect(ended).toEqual({ code: 1, stderr });
+  });
+
+  it.concurrent('1 on the API’s port, and says which one it wants', async () => {
+    const api = new URL(server.apiUrl).host;
+    const ended = await outcome(watch(`ws://${api}/rooms/a`));
+    const sentence = `${api} is the API's port; viewers connect to ${server.viewerUrl}/rooms/a`;
+    expect(ended).toEqual({ code: 1, stderr: `volley: ${sentence}\n` });
   });
 
   it.concurrent('1 when nobody listens', async () => {
@@ -178,14 +214,34 @@ describe('volley watch ends with', () => {
     const ended = await outcome(watch(`${gone.viewerUrl}/rooms/a`));
     expect(ended).toEqual({ code: 1, stderr: expect.stringMatching(/^volley: cannot watch ws:[^\n]+\n$/) });
   });
+});
 
-  it.concurrent('1 when the server stops, and says so', async () => {
-    const stopping = await startProcess(['--workers', '1']);
-    const watcher = watch(`${stopping.viewerUrl}/rooms/a`);
-    await noted(watcher, '-- a: 1 watching');
-    expect(await stopping.stop()).toBe(0);
-    const { code, stderr } = await outcome(watcher);
-    expect(code).toBe(1);
-    expect(stderr).toBe('-- a: 1 watching, seq 0\nvolley: closed by the server: 1012 restarting\n');
+describe('volley watch, when the server stops', () => {
+  it('says so, and goes on with the next one where it was', async () => {
+    const dir = mkdtempSync(path.join(tmpdir(), 'volley-watch-'));
+    try {
+      const first = await startProcess(['--workers', '1', '--store', `level:${dir}`]);
+      const watcher = watch(`${first.viewerUrl}/rooms/a`);
+      await noted(watcher, '-- a: 1 watching, seq 0\n');
+      await first.post('a', { text: 'before' }, '?wait=stored');
+      await printed(watcher, 'before');
+      expect(await first.stop()).toBe(0);
+      await noted(watcher, '-- closed by the server: 1012 restarting; connecting again\n');
+      const second = await startProcess([
+        '--workers',
+        '1',
+        '--store',
+        `level:${dir}`,
+        '--port',
+        new URL(first.viewerUrl).port,
+      ]);
+      await second.post('a', { text: 'while it was away' }, '?wait=stored');
+      expect(await printed(watcher, 'while it was away')).toEqual(['before', 'while it was away']);
+      watcher.child.kill('SIGINT');
+      expect((await outcome(watcher)).code).toBe(0);
+      expect(await second.stop()).toBe(0);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 });

@@ -1,4 +1,4 @@
-/** What the SDK throws, or rejects a `send` with. A comment that the server refused is no error: it is a value. */
+/** What the SDK throws, tells as `fault`, or rejects a `send` with. A comment that the server refused is a value instead. */
 export type ClientErrorCode =
   /** The link was lost before the answer came: the comment may be stored or not. It is not sent again. */
   | 'CONNECTION_LOST'
@@ -11,9 +11,15 @@ export type ClientErrorCode =
   /** An option of `connect` cannot be. */
   | 'OPTION_INVALID'
   /** What came from the server is no message of protocol v1. */
-  | 'UNREADABLE';
+  | 'UNREADABLE'
+  /** A message is over `maxMessage`, as it came or inflated, or has more values than any push. */
+  | 'TOO_LARGE'
+  /** Messages come faster than they can be inflated. */
+  | 'TOO_MANY_WAITING'
+  /** The server has made this client open one link after the other. */
+  | 'TOO_MANY_LINKS';
 
-/** An error of the SDK, to be told by its `code`. */
+/** An error of the SDK. Decide by its `code`. */
 export class VolleyClientError extends Error {
   readonly code: ClientErrorCode;
 

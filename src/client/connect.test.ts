@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { CODECS } from '../frames/codec.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import type { HandshakeReport } from './handshake-report.ts';
 import { connect } from './index.ts';
 import { LinkProxy } from './link-proxy.fixture.ts';
 import type { LiveComment } from './live-comment.ts';
@@ -84,6 +85,21 @@ describe('connect, with a real server', () => {
     expect([room.codec, room.viewers, room.duplicates]).toStrictEqual([codec, 1, 0]);
   });
 
+  it.each(CODECS)('gives exactly the last comments, however they lie in batches, with %s', async (codec) => {
+    const server = await start();
+    const texts = Array.from({ length: 40 }, (_, i) => `${i}`);
+    for (let i = 0; i < 40; i += 8) {
+      const comments = texts.slice(i, i + 8).map((text) => ({ text }));
+      await server.post('demo', comments, '?wait=stored');
+    }
+    for (const history of [1, 5, 8, 13, 100]) {
+      const { room, comments } = await watchLive(server.viewerUrl, { codec, history });
+      await vi.waitFor(() => expect(comments.at(-1)?.text).toBe('39'), WAIT);
+      expect(comments.map(({ text }) => text)).toStrictEqual(texts.slice(-history));
+      room.close();
+    }
+  });
+
   it('gives refusals as values, those that name no comment too', async () => {
     const server = await start();
     const { room } = await watchLive(server.viewerUrl);
@@ -92,6 +108,22 @@ describe('connect, with a real server', () => {
     expect(blank).toMatchObject({ refused: 'TEXT_INVALID', message: expect.stringContaining('text') });
     expect(large).toMatchObject({ refused: 'TOO_LARGE' });
     expect(fine).toMatchObject({ id: '1.0', seq: 1 });
+  });
+
+  it('tells why it does not get in, and goes on trying', async () => {
+    const server = await start();
+    const reports: HandshakeReport[] = [];
+    for (const url of [`${server.viewerUrl}/elsewhere`, server.apiUrl.replace('http', 'ws')]) {
+      const { room } = watch(url);
+      room.on('blocked', (report) => reports.push(report));
+    }
+    await vi.waitFor(() => expect(reports).toHaveLength(2), WAIT);
+    expect(reports.map(({ answer, status, code }) => [answer, status, code])).toEqual(
+      expect.arrayContaining([
+        ['read', 404, 'NOT_FOUND'],
+        ['read', 200, undefined],
+      ]),
+    );
   });
 
   it('tells of a recall', async () => {
@@ -118,7 +150,7 @@ describe('connect, with a real server', () => {
   it('goes on over a restart of the server, no comment lost or doubled', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'volley-client-'));
     ends.push(() => rmSync(dir, { recursive: true, force: true }));
-    const store = ['--store', `lmdb:${dir}`];
+    const store = ['--store', `level:${dir}`];
     const first = await start(store);
     const watchers = await Promise.all(CODECS.map((codec) => watchLive(first.viewerUrl, { codec })));
     const states: ConnectionState[] = [];

@@ -6,15 +6,18 @@ export class FakeSocket implements WebSocketLike {
   static made: FakeSocket[] = [];
   binaryType = '';
   readyState = 0;
+  onopen: ((event: unknown) => void) | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: ((event: { code: number }) => void) | null = null;
   onerror: ((event: unknown) => void) | null = null;
   readonly url: URL;
   readonly protocol: string | undefined;
   readonly sent: Record<string, unknown>[] = [];
+  readonly options: unknown;
   closedWith: number | undefined;
 
-  constructor(url: string, protocols: string[]) {
+  constructor(url: string, protocols: string[], options?: unknown) {
+    this.options = options;
     this.url = new URL(url);
     this.protocol = protocols[0];
     FakeSocket.made.push(this);
@@ -34,6 +37,12 @@ export class FakeSocket implements WebSocketLike {
   close(code?: number): void {
     this.readyState = 3;
     this.closedWith ??= code;
+  }
+
+  /** The handshake is accepted. */
+  accept(): void {
+    this.readyState = 1;
+    this.onopen?.({});
   }
 
   /** The server says something: an object goes as JSON. */

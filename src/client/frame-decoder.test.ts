@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeBatch, type TimedDraft } from '../frames/batch.ts';
 import { joinBatches } from '../frames/codec-json.ts';
 import { encodeMsgpackFrame } from '../frames/codec-msgpack.ts';
-import { canInflate, decodeFrame, inflate } from './frame-decoder.ts';
+import { canInflate, decodeFrame, inflate as inflateUpTo } from './frame-decoder.ts';
 
 const AT = 1_764_000_000_000;
 
@@ -25,6 +25,12 @@ const drafts: fc.Arbitrary<TimedDraft[]> = fc.array(
 /** A buffer of exactly these bytes, as a WebSocket hands it over. */
 function exact(bytes: Uint8Array): ArrayBuffer {
   return Uint8Array.from(bytes).buffer;
+}
+
+const MIB = 1_048_576;
+
+function inflate(bytes: ArrayBuffer): Promise<ArrayBuffer> {
+  return inflateUpTo(bytes, 16 * MIB);
 }
 
 afterEach(() => {
@@ -68,6 +74,14 @@ describe('inflate', () => {
     for (const bytes of [deflated.subarray(0, -3), deflateSync(Buffer.from('hello')), Uint8Array.of(0xff, 0xff)]) {
       await expect(inflate(exact(bytes))).rejects.toThrow(Error);
     }
+  });
+});
+
+describe('inflate, of what stands for more than may be', () => {
+  it('gives as many bytes as may be, and one more is TOO_LARGE', async () => {
+    const deflated = exact(deflateRawSync(Buffer.alloc(100_000)));
+    expect((await inflateUpTo(deflated, 100_000)).byteLength).toBe(100_000);
+    await expect(inflateUpTo(deflated, 99_999)).rejects.toMatchObject({ code: 'TOO_LARGE' });
   });
 });
 

@@ -1,13 +1,14 @@
 /** Binary messages: msgpack frames, deflated or not. */
-import { decode } from '@msgpack/msgpack';
 import { type BatchMessage, readFrame } from '../frames/batch-message.ts';
+import { VolleyClientError } from './client-error.ts';
+import { readMsgpack } from './msgpack-reader.ts';
 
 /**
- * Reads a msgpack frame.
- * @throws Error when it is not one
+ * Reads a msgpack frame. The caller checks the message: a server may have put anything into the columns.
+ * @throws Error when it is not a frame
  */
 export function decodeFrame(bytes: ArrayBuffer): BatchMessage {
-  return readFrame(decode(bytes));
+  return readFrame(readMsgpack(bytes));
 }
 
 /** Whether this JavaScript inflates raw deflate by itself: browsers since 2023, Node from 20.12 on. */
@@ -22,12 +23,35 @@ export function canInflate(): boolean {
 }
 
 /**
- * Inflates raw deflate (RFC 1951).
- * @throws TypeError when the bytes are something else, or cut short
+ * Inflates raw deflate (RFC 1951), up to `most` bytes: 1 MB of it may stand for 1 GB.
+ * @throws TypeError when the bytes are something else, or cut short; VolleyClientError TOO_LARGE
  */
-export async function inflate(bytes: ArrayBuffer): Promise<ArrayBuffer> {
-  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream(RAW));
-  return new Response(inflated).arrayBuffer();
+export async function inflate(bytes: ArrayBuffer, most: number): Promise<ArrayBuffer> {
+  const { readable, writable } = new DecompressionStream(RAW);
+  const writer = writable.getWriter();
+  const fed = Promise.all([writer.write(new Uint8Array(bytes)), writer.close()]);
+  // The reader below meets the same error.
+  fed.catch(() => {});
+  const reader = readable.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    parts.push(part.value);
+    length += part.value.length;
+    if (length > most) {
+      // Whether that works out or not, nobody reads on.
+      reader.cancel().catch(() => {});
+      throw new VolleyClientError('TOO_LARGE', `${bytes.byteLength} bytes inflate to over ${most}`);
+    }
+  }
+  await fed;
+  const inflated = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    inflated.set(part, at);
+    at += part.length;
+  }
+  return inflated.buffer;
 }
 
 const RAW = 'deflate-raw';

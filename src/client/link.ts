@@ -13,13 +13,17 @@ export interface LinkOptions {
   readonly clock: Clock;
   /** Nothing heard for so many ms, from the first attempt on: the link is dead. */
   readonly staleAfter: number;
+  /** Bytes of the largest message, as it comes and inflated. */
+  readonly maxMessage: number;
 }
 
 /** How a link ended by itself. */
 export type LinkEnd =
-  | { readonly kind: 'closed'; readonly code: number }
+  /** `opened`: the handshake was accepted before. */
+  | { readonly kind: 'closed'; readonly code: number; readonly opened: boolean }
   | { readonly kind: 'stale' }
-  | { readonly kind: 'unreadable'; readonly error: Error };
+  /** What came is more than is taken, or cannot be read. */
+  | { readonly kind: 'fault'; readonly error: VolleyClientError };
 
 export interface LinkListener {
   /** A message, decoded, in the order of the wire. */
@@ -31,6 +35,10 @@ export interface LinkListener {
 const OPEN = 1;
 const NORMAL = 1000;
 
+/** Messages that wait to be inflated, and their bytes, as so many of the largest. A page that slept finds an hour of them. */
+const MOST_WAITING = 10_000;
+const MOST_WAITING_SIZE = 2;
+
 /** One WebSocket, from its handshake to its end. Says nothing any more once it was dropped. */
 export class Link {
   readonly #options: LinkOptions;
@@ -38,6 +46,7 @@ export class Link {
   readonly #socket: WebSocketLike;
   readonly #jobs = new OrderedJobs();
   #dropped = false;
+  #opened = false;
   #heardAt: number;
   #cancelWatch: () => void = () => {};
 
@@ -45,17 +54,29 @@ export class Link {
   constructor(options: LinkOptions, listener: LinkListener) {
     this.#options = options;
     this.#listener = listener;
-    const socket = new options.WebSocket(options.url, [SUBPROTOCOLS[CODECS.indexOf(options.codec)] ?? '']);
+    const { WebSocket, url, codec, maxMessage: maxPayload } = options;
+    const protocol = SUBPROTOCOLS[CODECS.indexOf(codec)] ?? '';
+    const socket = new WebSocket(url, [protocol], { maxPayload, perMessageDeflate: false });
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
+    socket.onopen = () => {
+      this.#opened = true;
+    };
     socket.onmessage = ({ data }: { data: unknown }) => this.#take(data);
     socket.onclose = ({ code }: { code: number }) => {
-      this.#jobs.add(() => this.#end({ kind: 'closed', code }));
+      this.#jobs.add(() => this.#end({ kind: 'closed', code, opened: this.#opened }));
     };
     // Every error is followed by a close, which tells more; without a listener `ws` would throw it.
-    socket.onerror = () => {};
+    socket.onerror = (event: { error?: { code?: unknown } } | undefined) => {
+      if (event?.error?.code === WS_TOO_LARGE) this.#jobs.add(() => this.#giveUp(tooLarge(maxPayload)));
+    };
     this.#heardAt = options.clock.now();
     this.#watch(options.staleAfter);
+  }
+
+  /** Milliseconds since anything was heard. */
+  get silence(): number {
+    return this.#options.clock.now() - this.#heardAt;
   }
 
   get open(): boolean {
@@ -79,9 +100,9 @@ export class Link {
 
   /** Ends it if nothing was heard for too long: timers may have stood still while the page slept. */
   check(): void {
-    const { clock, staleAfter } = this.#options;
+    const { staleAfter } = this.#options;
     if (this.#dropped) return;
-    const left = this.#heardAt + staleAfter - clock.now();
+    const left = staleAfter - this.silence;
     if (left > 0) {
       this.#cancelWatch();
       this.#watch(left);
@@ -97,13 +118,20 @@ export class Link {
   }
 
   #take(data: unknown): void {
-    this.#heardAt = this.#options.clock.now();
-    this.#jobs.add(() => this.#handle(data));
+    const { clock, maxMessage } = this.#options;
+    this.#heardAt = clock.now();
+    this.#opened = true;
+    const size = sizeOf(data);
+    if (size > maxMessage) this.#jobs.add(() => this.#giveUp(tooLarge(maxMessage)));
+    else if (this.#jobs.waiting >= MOST_WAITING || this.#jobs.size + size > MOST_WAITING_SIZE * maxMessage) {
+      this.#giveUp(new VolleyClientError('TOO_MANY_WAITING', 'messages come faster than they are inflated'));
+    } else this.#jobs.add(() => this.#handle(data), size);
   }
 
   #handle(data: unknown): void | Promise<void> {
-    if (this.#options.codec === 'deflate' && data instanceof ArrayBuffer) {
-      return inflate(data).then(
+    const { codec, maxMessage } = this.#options;
+    if (codec === 'deflate' && data instanceof ArrayBuffer) {
+      return inflate(data, maxMessage).then(
         (bytes) => this.#read(bytes),
         (error) => this.#giveUp(error),
       );
@@ -111,19 +139,21 @@ export class Link {
     this.#read(data);
   }
 
+  /** Whatever a server has sent, nothing is thrown from here: that would be an uncaught error in a stranger's page. */
   #read(data: unknown): void {
-    let message: ServerMessage | null;
+    if (this.#dropped) return;
     try {
-      message = readData(data);
+      const message = readData(data);
+      if (message !== null) this.#listener.message(message);
     } catch (error) {
       this.#giveUp(error);
-      return;
     }
-    if (message !== null && !this.#dropped) this.#listener.message(message);
   }
 
-  #giveUp(error: unknown): void {
-    this.#end({ kind: 'unreadable', error: error instanceof Error ? error : new Error(String(error)) });
+  #giveUp(cause: unknown): void {
+    const known = cause instanceof VolleyClientError;
+    const error = known ? cause : new VolleyClientError('UNREADABLE', `no frame: ${messageOf(cause)}`, { cause });
+    this.#end({ kind: 'fault', error });
   }
 
   #end(end: LinkEnd): void {
@@ -131,6 +161,23 @@ export class Link {
     this.drop();
     this.#listener.ended(end);
   }
+}
+
+/** The error of a `ws` client that was sent more than `maxPayload`. */
+const WS_TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
+
+/** Bytes of a binary message, UTF-16 units of a text. */
+function sizeOf(data: unknown): number {
+  if (typeof data === 'string') return data.length;
+  return data instanceof ArrayBuffer ? data.byteLength : 0;
+}
+
+function tooLarge(most: number): VolleyClientError {
+  return new VolleyClientError('TOO_LARGE', `a message of over ${most} bytes`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function readData(data: unknown): ServerMessage | null {

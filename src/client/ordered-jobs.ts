@@ -6,25 +6,40 @@ export type Job = () => void | Promise<void>;
  * later may pass it. While nothing waits, a job runs at once.
  */
 export class OrderedJobs {
-  #jobs: Job[] = [];
+  #jobs: { readonly job: Job; readonly size: number }[] = [];
   #running = false;
+  #size = 0;
 
-  add(job: Job): void {
-    this.#jobs.push(job);
+  /** Jobs that have not begun. */
+  get waiting(): number {
+    return this.#jobs.length;
+  }
+
+  /** The sum of their sizes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @param size the bytes that the job keeps until it begins */
+  add(job: Job, size = 0): void {
+    this.#jobs.push({ job, size });
+    this.#size += size;
     if (!this.#running) this.#run();
   }
 
   /** Forgets what has not begun. */
   clear(): void {
     this.#jobs = [];
+    this.#size = 0;
   }
 
   #run(): void {
     this.#running = true;
     for (;;) {
-      const job = this.#jobs.shift();
-      if (job === undefined) break;
-      const done = job();
+      const next = this.#jobs.shift();
+      if (next === undefined) break;
+      this.#size -= next.size;
+      const done = next.job();
       if (done !== undefined) {
         done.then(() => this.#run());
         return;

@@ -37,6 +37,11 @@ interface Pending {
 export class PendingSends {
   readonly #pending = new Map<string, Pending>();
 
+  /** How many there are. */
+  get count(): number {
+    return this.#pending.size;
+  }
+
   /** Waits for the answer to the message `ref` of `size` bytes. */
   add(ref: string, size: number): Promise<Ack | Refused> {
     return new Promise((resolve, reject) => this.#pending.set(ref, { size, resolve, reject }));

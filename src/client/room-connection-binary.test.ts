@@ -82,7 +82,7 @@ describe('binary batches', () => {
     FakeSocket.last.say(bytes);
     room.close();
     // Begun after the link's own, so it is ready after it.
-    await inflate(bytes);
+    await inflate(bytes, 1_000_000);
     await settle();
     expect(only(told, 'comment')).toStrictEqual([]);
   });
@@ -96,7 +96,7 @@ describe('binary batches', () => {
     const bytes = frame(1, 0, 'one'.repeat(1_000));
     FakeSocket.last.say(bytes);
     for (const type of ['offline', 'online']) page.dispatchEvent(new Event(type));
-    await inflate(bytes);
+    await inflate(bytes, 1_000_000);
     await settle();
     await clock.advance(1_000);
     expect([FakeSocket.made.length, room.last, only(told, 'comment')]).toStrictEqual([2, 0, []]);

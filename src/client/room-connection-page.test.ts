@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
 import { FakeSocket } from './fake-socket.fixture.ts';
-import { closeAll, open } from './room-connection.fixture.ts';
+import { closeAll, only, open } from './room-connection.fixture.ts';
 
 let clock: FakeClock;
 
@@ -12,6 +12,52 @@ beforeEach(() => {
 afterEach(() => {
   closeAll();
   vi.unstubAllGlobals();
+});
+
+describe('a machine that sleeps', () => {
+  it('has another link within two seconds of waking up, and misses nothing', async () => {
+    const { room, told } = open({ clock });
+    FakeSocket.last.welcome(7);
+    await clock.advance(1_000);
+    clock.sleep(8 * 3_600_000);
+    expect(room.state).toBe('live');
+    await clock.advance(2_000);
+    expect([FakeSocket.made.length, FakeSocket.last.url.search]).toStrictEqual([2, '?since=7']);
+    FakeSocket.last.welcome(9);
+    FakeSocket.last.batch(9, 7);
+    expect(only(told, 'comment').map(({ id }) => id)).toStrictEqual(['9.0']);
+  });
+
+  it('does not sit out a pause that had begun before', async () => {
+    open({ clock, random: () => 0.999 });
+    for (const pause of [1_000, 5_000]) {
+      FakeSocket.last.end(1006);
+      await clock.advance(pause);
+    }
+    FakeSocket.last.end(1006);
+    const made = FakeSocket.made.length;
+    clock.sleep(60_000);
+    await clock.advance(2_000);
+    expect(FakeSocket.made).toHaveLength(made + 1);
+  });
+
+  it('keeps its link when it has slept for less than five seconds, or its clock was set back', async () => {
+    open({ clock });
+    FakeSocket.last.welcome(7);
+    for (const ms of [5_000, -3_600_000]) {
+      clock.sleep(ms);
+      await clock.advance(4_000);
+    }
+    expect(FakeSocket.made).toHaveLength(1);
+  });
+
+  it('has no timer left once the connection is closed', async () => {
+    const { room } = open({ clock });
+    FakeSocket.last.welcome(7);
+    await clock.advance(10_000);
+    room.close();
+    expect(clock.timers).toBe(0);
+  });
 });
 
 describe('in a page', () => {
@@ -81,14 +127,60 @@ describe('in a page', () => {
     expect(FakeSocket.made).toHaveLength(3);
   });
 
-  it('looks whether the link is stale when it becomes visible: its timers may have stood still', () => {
+  it.each(['visible', 'online'])('takes another link at once when it is %s after nothing ran for over 5 s', (event) => {
+    const { room } = open({ clock });
+    const tell = (): unknown => (event === 'online' ? page.dispatchEvent(new Event(event)) : show('visible'));
+    FakeSocket.last.welcome(7);
+    clock.jump(7_000);
+    tell();
+    expect([room.state, FakeSocket.made.length]).toStrictEqual(['live', 1]);
+    clock.jump(7_001);
+    tell();
+    expect([room.state, FakeSocket.made.length]).toStrictEqual(['reconnecting', 2]);
+  });
+
+  it('keeps a link that was heard while the page could not run', () => {
     const { room } = open({ clock });
     FakeSocket.last.welcome(7);
+    clock.jump(60_000);
+    FakeSocket.last.say({ type: 'presence', seq: 7, viewers: 1 });
     show('visible');
-    expect(room.state).toBe('live');
-    clock.jump(40_000);
+    expect([room.state, FakeSocket.made.length]).toStrictEqual(['live', 1]);
+  });
+
+  it('keeps a link that is quiet while the page runs, until it is stale', async () => {
+    const { room } = open({ clock });
+    FakeSocket.last.welcome(7);
+    await clock.advance(39_000);
     show('visible');
+    expect([room.state, FakeSocket.made.length]).toStrictEqual(['live', 1]);
+    await clock.advance(1_000);
     expect(room.state).toBe('stale');
+  });
+
+  it('is caught up at once when it is visible or online after the machine has slept', () => {
+    open({ clock });
+    FakeSocket.last.welcome(7);
+    clock.sleep(6_000);
+    show('visible');
+    expect([FakeSocket.made.length, FakeSocket.last.url.search]).toStrictEqual([2, '?since=7']);
+    clock.sleep(6_000);
+    page.dispatchEvent(new Event('online'));
+    expect(FakeSocket.made).toHaveLength(3);
+  });
+
+  it('does not open more than twelve links a minute, however often it comes and goes', async () => {
+    open({ clock });
+    FakeSocket.last.welcome(7);
+    for (let i = 0; i < 100; i += 1) {
+      page.dispatchEvent(new Event('offline'));
+      page.dispatchEvent(new Event('online'));
+    }
+    expect(FakeSocket.made).toHaveLength(13);
+    await clock.advance(60_000);
+    page.dispatchEvent(new Event('offline'));
+    page.dispatchEvent(new Event('online'));
+    expect(FakeSocket.made.length).toBeGreaterThan(13);
   });
 
   it('hears nothing of the page once it is closed', () => {

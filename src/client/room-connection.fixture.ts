@@ -14,6 +14,7 @@ const NAMES = [
   'skipped',
   'refused',
   'fault',
+  'blocked',
 ] as const;
 
 /** What a connection tells, in order. */
@@ -21,13 +22,14 @@ type Told = [keyof RoomEvents, unknown][];
 
 let opened: RoomConnection[] = [];
 
-/** A connection on fake sockets, JSON, with 0.5 as every random number; and all that it tells. */
+/** A connection on fake sockets, JSON, 0.5 as every random number, nobody who answers HTTP; and all that it tells. */
 export function open(options: Partial<ConnectOptions> & Pick<ConnectOptions, 'clock'>): {
   room: RoomConnection;
   told: Told;
 } {
   const common = { url: 'ws://127.0.0.1:9000', room: 'demo', codec: 'json', WebSocket: FakeSocket } as const;
-  const room = connect({ ...common, random: () => 0.5, ...options });
+  const fetch = (): Promise<never> => Promise.reject(new TypeError('nobody answers'));
+  const room = connect({ ...common, random: () => 0.5, fetch, ...options });
   opened.push(room);
   const told: Told = [];
   for (const name of NAMES) room.on(name, (event) => told.push([name, event]));

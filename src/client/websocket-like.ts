@@ -7,6 +7,7 @@ export interface WebSocketLike {
   /** 1 while it is open. */
   readonly readyState: number;
   // `never`, since each library's handlers take an event type of their own.
+  onopen?: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
   onclose: ((event: never) => void) | null;
   onerror: ((event: never) => void) | null;
@@ -16,4 +17,11 @@ export interface WebSocketLike {
   terminate?(): void;
 }
 
-export type WebSocketConstructor = new (url: string, protocols: string[]) => WebSocketLike;
+/** What the `ws` package takes beside; a browser's WebSocket does not look at it. */
+export interface WebSocketOptions {
+  /** Bytes of the largest message; the link is cut before more of it is kept. */
+  readonly maxPayload: number;
+  readonly perMessageDeflate: false;
+}
+
+export type WebSocketConstructor = new (url: string, protocols: string[], options?: WebSocketOptions) => WebSocketLike;

@@ -132,7 +132,9 @@ describe('the made-up crowd', () => {
   });
 
   it('fills real rooms, which have no viewer by it', async () => {
-    const rig = await createRooms(new MemoryStore({ comments: 10_000, bytes: 1e8, age: 3_600_000, now: () => 0 }));
+    const rig = await createRooms(
+      new MemoryStore({ comments: 10_000, bytes: 1e8, age: 3_600_000, clock: new FakeClock(0) }),
+    );
     const crowd = new DemoCrowd({ clock: rig.clock, rooms: rig.rooms, tally: rig.tally, random: seeded(8) });
     crowd.start();
     await rig.clock.advance(10_000);

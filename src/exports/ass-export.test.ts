@@ -42,10 +42,10 @@ describe('the ASS export', () => {
       commentOf('a', { at: AT + 8_000 }),
     ];
     expect(dialoguesOf(comments)).toEqual([
-      '0,0:00:00.00,0:00:08.00,Comment,,0,0,0,,{\\an7\\move(1920,2,-150,2)\\fs50}abcde',
+      '0,0:00:00.00,0:00:08.00,Comment,,0,0,0,,{\\an7\\move(1920,2,-135,2)\\fs50}abcde',
       '0,0:00:00.00,0:00:08.00,Comment,,0,0,0,,{\\an7\\move(1920,56,-72,56)\\fs72\\c&HFE0201&}神',
-      '0,0:00:00.00,0:00:08.00,Comment,,0,0,0,,{\\an7\\move(1920,164,-30,164)\\fs50}b',
-      '0,0:00:08.00,0:00:16.00,Comment,,0,0,0,,{\\an7\\move(1920,2,-30,2)\\fs50}a',
+      '0,0:00:00.00,0:00:08.00,Comment,,0,0,0,,{\\an7\\move(1920,164,-28,164)\\fs50}b',
+      '0,0:00:08.00,0:00:16.00,Comment,,0,0,0,,{\\an7\\move(1920,2,-28,2)\\fs50}a',
     ]);
   });
 
@@ -92,8 +92,11 @@ describe('the ASS export', () => {
           const outline = names?.includes('c3') ? ['c3'] : [];
           const tinted = color === 0xffffff ? [] : ['c1', ...outline];
           expect(names).toEqual(['an', mode === 'scroll' ? 'move' : 'pos', 'fs', ...tinted]);
-          const shown = (part?.text ?? '').replaceAll('｛', '{').replaceAll('｝', '}').replaceAll('\u2060', '');
-          const given = text.replace(/[\p{Cc}\u2028\u2029]/gu, ' ').replaceAll('\u2060', '');
+          const shown = (part?.text ?? '')
+            .replaceAll('｛', '{')
+            .replaceAll('｝', '}')
+            .replace(/[\u2060\u202b\u202c]/g, '');
+          const given = text.replace(/[\p{Cc}\u2028\u2029]/gu, ' ').replace(/[\u2060\u202b\u202c]/g, '');
           expect(shown.trim()).toBe(given.replaceAll('｛', '{').replaceAll('｝', '}').trim());
         }
       }),

@@ -1,6 +1,7 @@
 import type { Comment, Mode } from '../comment.ts';
 import { Lanes, type LanesOptions } from './ass-lanes.ts';
-import { escapeAss, estimateWidth } from './ass-text.ts';
+import { escapeAss } from './ass-text.ts';
+import { estimateWidth } from './ass-widths.ts';
 import type { ExportFormat } from './export-format.ts';
 import { Timeline } from './timeline.ts';
 
@@ -73,19 +74,20 @@ export class AssExport implements ExportFormat {
     return text;
   }
 
-  #renderComment({ at, mode, size: given, color, text }: Comment): string {
+  #renderComment({ at, mode, size: given, color, text: said }: Comment): string {
+    const text = escapeAss(said);
     const ems = estimateWidth(text);
     const isStill = mode !== 'scroll';
     // What stands still is seen whole or not at all, so there a long text is written smaller.
-    const size = isStill ? Math.max(1, Math.min(given * SCALE, Math.floor(WIDTH / ems))) : given * SCALE;
-    const width = Math.ceil(ems * size);
+    const size = isStill ? Math.max(1, Math.min(given * SCALE, Math.floor(WIDTH / ems.most))) : given * SCALE;
+    const width = Math.ceil(ems.width * size);
     const height = Math.ceil((size + 2 * OUTLINE) / LANE_HEIGHT);
     const time = Math.round(this.#timeline.offsetOf(at) / 10);
-    const { lane, start } = this.#bands[mode].place(time, width, height);
+    const { lane, start } = this.#bands[mode].place(time, { width, most: Math.ceil(ems.most * size) }, height);
     const end = start + (isStill ? STILL_TIME : SCROLL_TIME);
     const tags = `${positionTags(mode, lane * LANE_HEIGHT + OUTLINE, width)}\\fs${size}${colorTags(color)}`;
     const layer = isStill ? 1 : 0;
-    return `Dialogue: ${layer},${formatTime(start)},${formatTime(end)},Comment,,0,0,0,,{${tags}}${escapeAss(text)}\n`;
+    return `Dialogue: ${layer},${formatTime(start)},${formatTime(end)},Comment,,0,0,0,,{${tags}}${text}\n`;
   }
 }
 

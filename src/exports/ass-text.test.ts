@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeAss, estimateWidth } from './ass-text.ts';
+import { escapeAss } from './ass-text.ts';
 import { anyText } from './comments.fixture.ts';
 
 describe('text in ASS', () => {
@@ -23,9 +23,8 @@ describe('text in ASS', () => {
     );
   });
 
-  it('is taken to be wider where its characters are', () => {
-    expect(estimateWidth('aaaaa')).toBeCloseTo(3);
-    expect(estimateWidth('神之感动😀')).toBe(5);
-    expect(estimateWidth('ｶﾀｶﾅ')).toBeCloseTo(2.4);
+  it('is embedded where it is right to left', () => {
+    expect(escapeAss('שלום {—}')).toBe('\u202bשלום ｛—｝\u202c');
+    expect(escapeAss('a שלום')).toBe('a שלום');
   });
 });

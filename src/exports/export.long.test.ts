@@ -9,7 +9,8 @@ import type { Comment } from '../comment.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { LmdbStore } from '../store/store-lmdb.ts';
+import { append, SeenEvents } from '../store/store-contract.fixture.ts';
+import { LevelStore } from '../store/store-level.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
 import { AT } from './comments.fixture.ts';
 
@@ -22,7 +23,7 @@ let server: ServerProcess;
 
 /** A room of 1,000,000 comments, 20 a second, their texts numbered. */
 async function fillStore(): Promise<void> {
-  const store = new LmdbStore({
+  const store = new LevelStore({
     dir: join(dir, 'data'),
     durability: 'relaxed',
     retainAge: 0,
@@ -31,15 +32,16 @@ async function fillStore(): Promise<void> {
     onFault: (error) => {
       throw error;
     },
+    onNotice: () => undefined,
   });
-  await store.start(() => undefined);
+  await store.start(new SeenEvents());
   for (let first = 0; first < COMMENTS; first += 20 * BATCH) {
     const batches = Array.from({ length: 20 }, (_, i) => first + i * BATCH);
     await Promise.all(
       batches.map((start) => {
         const numbers = Array.from({ length: BATCH }, (_, i) => start + i);
         const drafts = numbers.map((n) => ({ ...draftOf(`${n} 神之感动`), user: `u${n % 5_000}`, at: AT + n * 50 }));
-        return store.append('lobby', encodeBatch(drafts));
+        return append(store, 'lobby', encodeBatch(drafts));
       }),
     );
   }
@@ -48,7 +50,7 @@ async function fillStore(): Promise<void> {
 
 beforeAll(async () => {
   await fillStore();
-  server = await startProcess(['--store', `lmdb:${join(dir, 'data')}`, '--retain-age', '0', '--interval', '10']);
+  server = await startProcess(['--store', `level:${join(dir, 'data')}`, '--retain-age', '0', '--interval', '10']);
 }, 300_000);
 
 afterAll(async () => {

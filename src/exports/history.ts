@@ -1,7 +1,7 @@
 import type { Comment } from '../comment.ts';
 import { placeOf } from '../comment-id.ts';
 import { decodeBatch } from '../frames/batch.ts';
-import type { Store, StoredBatch } from '../store/store.ts';
+import { type Store, type StoredBatch, seqBefore } from '../store/store.ts';
 import type { TurnQueue } from '../turn-queue.ts';
 
 /** Most bytes of batches read from the store at a time: about 2,000 comments. */
@@ -59,14 +59,12 @@ export const WHOLE_HISTORY: HistoryRange = {
 
 /**
  * Walks a part of what is kept of a room, piece by piece, up to the batch that is its newest when the walk's first turn
- * comes. A piece holds 1 to 500 comments, fewer where they are long, their `at` in Unix ms. Memory is bounded by the largest batch. Every look into
- * the store and every piece waits for a turn of `turns`: nothing is read or decoded in the turn of the caller.
+ * comes. A piece holds 1 to 500 comments, fewer where they are long, their `at` in Unix ms. Memory is bounded by the
+ * largest batch. Every piece waits for a turn of `turns`: nothing is decoded in the turn of the caller.
  * @throws VolleyError what the store throws, and BATCH_CORRUPT
  */
 export async function* walkHistory(source: HistorySource, range: HistoryRange): AsyncGenerator<Comment[], undefined> {
-  await source.turns.next();
-  if (source.isGone()) return;
-  const newest = source.store.lastSeq(source.room);
+  const { seq: newest } = await source.store.head(source.room);
   const { after, before } = range;
   const first = after.place === null ? after.seq : Math.max(0, after.seq - 1);
   const last = before === null ? newest : Math.min(newest, before.place === null ? before.seq - 1 : before.seq);
@@ -77,12 +75,12 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
   let piece: Comment[] = [];
   let weight = 0;
   for await (const read of batches) {
-    await source.turns.next(true);
+    await source.turns.next();
     for (const [i, batch] of read.entries()) {
       const isLarge = batch.bytes.length > LARGE_BATCH_BYTES;
-      if (isLarge && i > 0) await source.turns.next(true);
+      if (isLarge && i > 0) await source.turns.next();
       const comments = selectComments(batch, range);
-      if (isLarge) await source.turns.next(true);
+      if (isLarge) await source.turns.next();
       for (const comment of range.newestFirst ? comments.reverse() : comments) {
         piece.push(comment);
         weight += weigh(comment);
@@ -92,7 +90,7 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
           piece = [];
           weight = 0;
           if (left === 0) return;
-          await source.turns.next(true);
+          await source.turns.next();
         }
       }
     }
@@ -109,20 +107,19 @@ function weigh({ text, user, name, extra = '' }: Comment): number {
 
 /** Batches with `first` < seq ≤ `last`, oldest first, as many bytes at a time as `comments` comments may take. */
 async function* readForward(
-  { store, turns, room, isGone }: HistorySource,
+  { store, room, isGone }: HistorySource,
   first: number,
   last: number,
   comments: number,
-): AsyncGenerator<StoredBatch[]> {
+): AsyncGenerator<readonly StoredBatch[]> {
   let after = first;
   let bytes = Math.max(LEAST_READ_BYTES, comments * COMMENT_BYTES);
   while (after < last) {
-    await turns.next();
     if (isGone()) return;
-    const read = await store.read(room, after, last, Math.min(bytes, READ_BYTES));
-    const end = read.at(-1);
+    const { batches } = await store.read(room, after, last, Math.min(bytes, READ_BYTES));
+    const end = batches.at(-1);
     if (end === undefined) return;
-    yield read;
+    yield batches;
     after = end.seq;
     // The comments are larger than that, or recalled.
     bytes *= 2;
@@ -139,12 +136,11 @@ async function* readBackward(
   last: number,
   comments: number,
 ): AsyncGenerator<StoredBatch[]> {
-  const { store, turns, room, isGone } = source;
+  const { store, room, isGone } = source;
   let end = last;
   while (end > first) {
-    await turns.next();
     if (isGone()) return;
-    const start = await store.seqBefore(room, end, comments, first);
+    const start = await seqBefore(store, room, end, comments, first);
     const stretch: StoredBatch[] = [];
     for await (const read of readForward(source, start, end, comments)) {
       // Batches that were recalled whole count for nothing, so a stretch may have any number of them.

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { blankComment, blankComments, decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
+import {
+  blankComments,
+  decodeBatch,
+  type EncodedBatch,
+  encodeBatch,
+  fittingComments,
+  type NumberedBatch,
+  type TimedDraft,
+} from './batch.ts';
+import { decodeEnvelope, encodeEnvelope, envelopeLength } from './envelope.ts';
 
 const AT = 1_764_000_000_000;
 const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };
@@ -165,15 +174,16 @@ describe('encoded bytes', () => {
 
 describe('comments that are recalled together', () => {
   const { bytes } = encodeBatch([FULL, PLAIN, { ...FULL, text: 'last' }]);
-  const batch = { seq: 42, prev: 41, bytes };
+  const batch = { seq: 42, prev: 41, bytes, count: 3 };
 
   it('leave the same bytes as one after the other, and tell which of them were there', () => {
-    const first = blankComment(batch, 2) as Uint8Array;
-    const both = blankComment({ ...batch, bytes: first }, 0) as Uint8Array;
+    const first = blankComments(batch, [2])?.batch as EncodedBatch;
+    const both = blankComments({ ...batch, ...first }, [0])?.batch as EncodedBatch;
     const together = blankComments(batch, [2, 7, 0, 2, -1]);
-    expect(together?.places).toEqual(new Set([2, 0]));
-    expect(hex(together?.bytes ?? new Uint8Array())).toBe(hex(both));
-    expect(blankComments({ ...batch, bytes: both }, [0, 1, 2])?.places).toEqual(new Set([1]));
+    expect(together?.indexes).toEqual([2, 0]);
+    expect(together?.batch.count).toBe(1);
+    expect(hex(together?.batch.bytes ?? new Uint8Array())).toBe(hex(both.bytes));
+    expect(blankComments({ ...batch, ...both }, [0, 1, 2])?.indexes).toEqual([1]);
   });
 
   it('are none where none of them is there', () => {
@@ -181,6 +191,57 @@ describe('comments that are recalled together', () => {
     expect(blankComments(batch, [3, -1, Number.NaN])).toBeNull();
   });
 });
+
+describe('as many comments as fit', () => {
+  it('are at least one and at most as many as asked for, and their batch is never larger', () => {
+    const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(
+        fc.array(text, { minLength: 1, maxLength: 30 }),
+        fc.integer({ min: 1, max: 6_000 }),
+        (texts, most) => {
+          const drafts = texts.map((one) => ({ ...PLAIN, text: one, name: one.slice(0, 5), extra: 'x' }));
+          const count = fittingComments(drafts, 20, most);
+          expect(count).toBeGreaterThanOrEqual(1);
+          expect(count).toBeLessThanOrEqual(20);
+          if (count > 1) expect(encodeBatch(drafts.slice(0, count)).bytes.length).toBeLessThanOrEqual(most);
+        },
+      ),
+    );
+  });
+
+  it('are all of 1,000 with 200 four-byte characters in a megabyte', () => {
+    const drafts = Array.from({ length: 1_000 }, () => ({ ...PLAIN, text: '\u{1f44d}'.repeat(200) }));
+    expect(fittingComments(drafts, 1_000, 1_048_576)).toBe(1_000);
+    expect(encodeBatch(drafts).bytes.length).toBeLessThan(1_048_576);
+  });
+});
+
+describe('a stored value', () => {
+  it('is read as it was written, whatever is in its parts, and is a fault where it was cut short', () => {
+    const bytes = fc.uint8Array({ maxLength: 40 });
+    fc.assert(
+      fc.property(bytes, bytes, bytes, fc.nat(), (shown, rest, secret, count) => {
+        const batch = {
+          bytes: shown,
+          count,
+          ...(rest.length > 0 ? { rest } : {}),
+          ...(secret.length > 0 ? { private: secret } : {}),
+        };
+        const value = Buffer.alloc(envelopeLength(batch) + 3);
+        encodeEnvelope(batch, value, 3);
+        expect(decodeEnvelope(value.subarray(3))).toEqual(batch);
+        const cut = value.subarray(3, 3 + 13 + shown.length + rest.length - 1);
+        expect(() => decodeEnvelope(cut)).toThrow(CORRUPT);
+      }),
+    );
+  });
+});
+
+/** The bytes of a batch of three without one of them; null where that is not there. */
+function blankComment(batch: NumberedBatch, index: number): Uint8Array | null {
+  return blankComments({ ...batch, count: 3 }, [index])?.batch.bytes ?? null;
+}
 
 describe('a comment that is recalled', () => {
   const { bytes } = encodeBatch([FULL, PLAIN, { ...FULL, text: 'last' }]);

@@ -11,11 +11,16 @@ export interface TimedDraft extends Draft {
   readonly at: number;
 }
 
-/** A batch before the store has numbered it. Whoever holds it may share `bytes` but never writes to them. */
+/** A batch before the store has numbered it. Its bytes may be shared, and nobody writes to them. envelope.ts has the layout. */
 export interface EncodedBatch {
+  /** The shown batch: what is pushed, caught up and read as history. */
   readonly bytes: Uint8Array;
-  /** Comments in it, 1 or more. */
+  /** Comments in the shown batch that are not recalled. */
   readonly count: number;
+  /** A batch of comments that are stored but not shown; left out when there are none. */
+  readonly rest?: Uint8Array | undefined;
+  /** What the server keeps with the batch and sends to nobody; left out when there is nothing. */
+  readonly private?: Uint8Array | undefined;
 }
 
 /** A batch that has its place in the room's log. */
@@ -26,8 +31,36 @@ export interface NumberedBatch {
   readonly bytes: Uint8Array;
 }
 
+/** Bytes of a batch's header and column headers, and of what frames a comment's fields, at most. */
+const BATCH_FRAMING = 128;
+const COMMENT_FRAMING = 32;
+
+/** A UTF-16 code unit is at most three bytes of UTF-8. */
+const UNIT_BYTES = 3;
+
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, int64AsType: 'number' });
+
+/** How many of `comments`, from the first, make one batch: at most `most`, of at most `maxBytes`, and at least one. */
+export function fittingComments(comments: readonly TimedDraft[], most: number, maxBytes: number): number {
+  const end = Math.min(comments.length, most);
+  let units = 0;
+  for (let i = 0; i < end; i += 1) units += unitsOf(comments[i] as TimedDraft);
+  if (BATCH_FRAMING + end * COMMENT_FRAMING + units * UNIT_BYTES <= maxBytes) return end;
+  // It may be too much: now it is worth counting.
+  let bytes = BATCH_FRAMING;
+  for (let i = 0; i < end; i += 1) {
+    const { text, user, name, extra } = comments[i] as TimedDraft;
+    bytes += COMMENT_FRAMING + Buffer.byteLength(text) + Buffer.byteLength(user);
+    bytes += Buffer.byteLength(name) + Buffer.byteLength(extra);
+    if (bytes > maxBytes) return Math.max(1, i);
+  }
+  return end;
+}
+
+function unitsOf({ text, user, name, extra }: TimedDraft): number {
+  return text.length + user.length + name.length + extra.length;
+}
 
 /** Encodes comments, in their order, as one batch. `comments` must not be empty. */
 export function encodeBatch(comments: readonly TimedDraft[]): EncodedBatch {
@@ -93,37 +126,74 @@ function encodeOffsets(comments: readonly TimedDraft[], at: number, farthest: nu
 
 /** A batch without some of its comments. */
 export interface BlankedBatch {
-  readonly bytes: Uint8Array;
-  /** Where the comments stood that went. */
-  readonly places: ReadonlySet<number>;
+  readonly batch: EncodedBatch;
+  /** The indexes of the comments that were taken out, in the order in which they were named. */
+  readonly indexes: readonly number[];
 }
 
 /**
- * The bytes of `batch` without its comments at `places`: every column has its default there, the text is ''. Columns
- * that this code does not know are kept as they are. Null when there are no such comments or all were recalled before.
+ * `batch` without its comments at `indexes`: every column has its default there, and the text is ''. Indexes of the
+ * rest batch go on after those of the shown batch. Columns that this code does not know are kept as they are. Null when
+ * there are no such comments, or all of them were recalled before.
  * @throws VolleyError BATCH_CORRUPT
  */
-export function blankComments(batch: NumberedBatch, places: Iterable<number>): BlankedBatch | null {
-  const unpacked = unpackColumns(batch);
-  decodeColumns(unpacked, batch.seq);
-  // msgpackr gives binary columns as views on the batch's bytes, which others share.
-  const columns = (unpacked as unknown[]).map((column) => (column instanceof Uint8Array ? column.slice() : column));
-  const [, , users, names, texts, modes, colours, sizes, , extras] = columns as unknown as Columns;
-  const blanked = new Set<number>();
-  for (const place of places) {
-    if (!texts[place]) continue;
-    blanked.add(place);
-    for (const column of [users, names, texts, extras]) if (column) column[place] = '';
-    if (modes) modes[place] = DEFAULT_MODE;
-    colours?.fill(0xff, place * 3, place * 3 + 3);
-    if (sizes) sizes[place] = DEFAULT_SIZE;
+export function blankComments(batch: EncodedBatch & NumberedBatch, indexes: Iterable<number>): BlankedBatch | null {
+  const shown = new BlankableColumns(batch.bytes, batch.seq);
+  const rest = batch.rest === undefined ? null : new BlankableColumns(batch.rest, batch.seq);
+  const blanked: number[] = [];
+  for (const index of indexes) {
+    const found = shown.blank(index) || (rest?.blank(index - shown.length) ?? false);
+    if (found) blanked.push(index);
   }
-  return blanked.size === 0 ? null : { bytes: new Uint8Array(packr.pack(columns)), places: blanked };
+  if (blanked.length === 0) return null;
+  const { private: secret } = batch;
+  return {
+    batch: {
+      bytes: shown.encode(),
+      count: batch.count - shown.blanked,
+      ...(rest === null ? {} : { rest: rest.encode() }),
+      ...(secret === undefined ? {} : { private: secret }),
+    },
+    indexes: blanked,
+  };
 }
 
-/** The bytes of `batch` without its comment at `place`, as {@link blankComments} makes them; null for no such comment. */
-export function blankComment(batch: NumberedBatch, place: number): Uint8Array | null {
-  return blankComments(batch, [place])?.bytes ?? null;
+/** The columns of one stored batch, from which comments can be taken out. */
+class BlankableColumns {
+  readonly #bytes: Uint8Array;
+  readonly #columns: unknown[];
+  /** Comments taken out here. */
+  blanked = 0;
+
+  /** @throws VolleyError BATCH_CORRUPT */
+  constructor(bytes: Uint8Array, seq: number) {
+    this.#bytes = bytes;
+    const unpacked = unpackColumns({ bytes, seq });
+    decodeColumns(unpacked, seq);
+    // msgpackr gives binary columns as views on the batch's bytes, which others share.
+    this.#columns = (unpacked as unknown[]).map((column) => (column instanceof Uint8Array ? column.slice() : column));
+  }
+
+  /** Comments in it, the recalled ones included. */
+  get length(): number {
+    return (this.#columns as unknown as Columns)[4].length;
+  }
+
+  /** Takes out the comment at `index`; false when it is not there, or no longer. */
+  blank(index: number): boolean {
+    const [, , users, names, texts, modes, colours, sizes, , extras] = this.#columns as unknown as Columns;
+    if (!texts[index]) return false;
+    for (const column of [users, names, texts, extras]) if (column) column[index] = '';
+    if (modes) modes[index] = DEFAULT_MODE;
+    colours?.fill(0xff, index * 3, index * 3 + 3);
+    if (sizes) sizes[index] = DEFAULT_SIZE;
+    this.blanked += 1;
+    return true;
+  }
+
+  encode(): Uint8Array {
+    return this.blanked === 0 ? this.#bytes : new Uint8Array(packr.pack(this.#columns));
+  }
 }
 
 /**
@@ -134,7 +204,7 @@ export function decodeBatch(batch: NumberedBatch): DecodedBatch {
   return decodeColumns(unpackColumns(batch), batch.seq);
 }
 
-function unpackColumns({ bytes, seq }: NumberedBatch): unknown {
+function unpackColumns({ bytes, seq }: Pick<NumberedBatch, 'bytes' | 'seq'>): unknown {
   try {
     return unpackr.unpack(bytes);
   } catch (cause) {

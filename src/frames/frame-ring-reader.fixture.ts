@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { BINARY, RingReader } from './frame-ring.ts';
 import {
   checksum,
+  isFor,
   RELEASED,
   type ReaderReport,
   type ReaderTask,
@@ -11,9 +12,11 @@ import {
   type ToReader,
 } from './frame-ring-threads.fixture.ts';
 
-const { memory, reader, position, stallEvery, gate } = workerData as ReaderTask;
-const ring = new RingReader(memory, reader, position);
+const { memory, reader, from, stallEvery, gate } = workerData as ReaderTask;
+const ring = new RingReader(memory, reader);
 let entries = 0;
+let wakeUps = 0;
+let next = from;
 let fault: string | null = null;
 
 parentPort?.on('message', (message: ToReader) => {
@@ -22,6 +25,7 @@ parentPort?.on('message', (message: ToReader) => {
     report();
     return;
   }
+  wakeUps += 1;
   try {
     ring.read(message, visit);
   } catch (error) {
@@ -33,13 +37,15 @@ parentPort?.on('message', (message: ToReader) => {
 function visit(topic: Uint8Array, frame: Uint8Array, flags: number): void {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   const number = view.getUint32(0);
-  if (number !== entries) throw new Error(`entry ${number} came where ${entries} was next`);
+  while (!isFor(next, reader)) next += 1;
+  if (number !== next) throw new Error(`entry ${number} came where ${next} was next`);
   if (flags !== (number % 2 === 0 ? BINARY : 0)) throw new Error(`entry ${number} has flags ${flags}`);
   // Stand still before the bytes are looked at: while they are not freed, nobody may write over them.
   if (entries % stallEvery === stallEvery - 1) stall((entries + 1) / stallEvery);
   if (view.getUint32(4) !== checksum(number, topic, frame.subarray(STAMP)))
     throw new Error(`entry ${number} is broken`);
   entries += 1;
+  next += 1;
 }
 
 function stall(count: number): void {
@@ -52,5 +58,5 @@ function stall(count: number): void {
 }
 
 function report(): void {
-  parentPort?.postMessage({ entries, fault } satisfies ReaderReport);
+  parentPort?.postMessage({ entries, wakeUps, fault } satisfies ReaderReport);
 }

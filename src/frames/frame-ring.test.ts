@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BINARY, createRing, entrySize, type RingEntry, RingReader, RingWriter } from './frame-ring.ts';
+import { BINARY, createRing, entrySize, maskWords, type RingEntry, RingReader, RingWriter } from './frame-ring.ts';
 
 const CORRUPT = expect.objectContaining({ name: 'VolleyError', code: 'RING_CORRUPT' });
 
@@ -10,9 +10,17 @@ interface Seen {
   readonly flags: number;
 }
 
-/** An entry of `size` bytes in the ring, its frame filled with `fill`. */
-function entry(size: number, fill = 1): RingEntry {
-  return { topic: new Uint8Array([116]), frame: new Uint8Array(size - 9).fill(fill), flags: BINARY };
+/** The mask of these readers, in a ring of at most 32. */
+function maskOf(...readers: number[]): Uint32Array {
+  return Uint32Array.of(readers.reduce((mask, reader) => mask | (1 << reader), 0));
+}
+
+/** Bytes before the frame in a ring of at most 64 readers: two lengths and a mask of two words. */
+const HEADER = 16;
+
+/** An entry of `size` bytes in the ring, its frame filled with `fill`, for `readers`. */
+function entry(size: number, fill = 1, readers = maskOf(0, 1)): RingEntry {
+  return { topic: new Uint8Array([116]), frame: new Uint8Array(size - HEADER - 1).fill(fill), flags: BINARY, readers };
 }
 
 function readAll(reader: RingReader, head: number): Seen[] {
@@ -29,16 +37,33 @@ function fills(seen: readonly Seen[]): (number | undefined)[] {
   return seen.map(({ frame }) => frame[0]);
 }
 
+/** Publishes; gives the readers that are to be woken and the head that each is told. */
+function publish(writer: RingWriter): Map<number, number> {
+  const woken = new Map<number, number>();
+  writer.publish((reader, head) => woken.set(reader, head));
+  return woken;
+}
+
+/** Publishes what has something for reader 0; gives the head that it is told. */
+function headOf(writer: RingWriter): number {
+  return publish(writer).get(0) ?? Number.NaN;
+}
+
 /** A ring with one attached reader. */
 function ring(capacity: number, position = 0): { memory: SharedArrayBuffer; writer: RingWriter; reader: RingReader } {
   const memory = createRing(capacity, 1);
   const writer = new RingWriter(memory, position);
-  return { memory: memory.buffer, writer, reader: new RingReader(memory, 0, writer.attach(0)) };
+  writer.attach(0);
+  return { memory: memory.buffer, writer, reader: new RingReader(memory, 0) };
 }
 
 describe('an entry', () => {
-  it('takes header, topic and frame, rounded up to 8', () => {
-    expect([entrySize(1, 0), entrySize(3, 5), entrySize(3, 6), entrySize(8, 8)]).toEqual([16, 16, 24, 24]);
+  it('takes lengths, mask, topic and frame, rounded up to 8', () => {
+    const sizes = (readers: number) => [entrySize(readers, 1, 0), entrySize(readers, 3, 6), entrySize(readers, 8, 8)];
+    expect(sizes(1)).toEqual([24, 32, 32]);
+    expect(sizes(64)).toEqual([24, 32, 32]);
+    expect(sizes(65)).toEqual([32, 40, 40]);
+    expect(sizes(256)).toEqual([48, 56, 56]);
   });
 
   it('comes out as it went in, whatever its lengths and flags', () => {
@@ -47,32 +72,47 @@ describe('an entry', () => {
       topic: new Uint8Array(i + 1).fill(i),
       frame: Uint8Array.from({ length }, (_, k) => k * 3),
       flags: i % 2,
+      readers: maskOf(0),
     }));
     expect(writer.write(entries)).toBe(true);
-    expect(readAll(reader, writer.publish())).toEqual(entries.map(seenOf));
+    expect(readAll(reader, headOf(writer))).toEqual(entries.map(seenOf));
   });
 
   it('is handed out as two views of the shared memory, not as copies', () => {
     const { memory, writer, reader } = ring(64);
     writer.write([entry(32)]);
     const buffers: unknown[] = [];
-    reader.read(writer.publish(), (topic, frame) => buffers.push(topic.buffer, frame.buffer));
+    reader.read(headOf(writer), (topic, frame) => buffers.push(topic.buffer, frame.buffer));
     expect(buffers).toEqual([memory, memory]);
     expect(buffers.every((buffer) => buffer === memory)).toBe(true);
+  });
+
+  it('begins its frame at a multiple of 8, whatever the number of readers', () => {
+    for (const readers of [1, 32, 33, 64, 65, 96, 97, 256]) {
+      const memory = createRing(1_024, readers);
+      const writer = new RingWriter(memory);
+      writer.attach(readers - 1);
+      const mask = new Uint32Array(maskWords(readers)).fill(0xffffffff);
+      writer.write([1, 2, 9].map((length) => ({ ...entry(32), topic: new Uint8Array(length), readers: mask })));
+      const starts: number[] = [];
+      const reader = new RingReader(memory, readers - 1);
+      reader.read(publish(writer).get(readers - 1) ?? 0, (_topic, frame) => starts.push(frame.byteOffset % 8));
+      expect(starts, `${readers} readers`).toEqual([0, 0, 0]);
+    }
   });
 
   it('that ends with the data is followed by one at its beginning, with no filler', () => {
     const { writer, reader } = ring(64, 40);
     expect(writer.write([entry(24, 1), entry(40, 2)])).toBe(true);
     expect(writer.used()).toBe(64);
-    expect(fills(readAll(reader, writer.publish()))).toEqual([1, 2]);
+    expect(fills(readAll(reader, headOf(writer)))).toEqual([1, 2]);
   });
 
   it('that does not fit before the end of data goes to its beginning, and readers never see the filler', () => {
-    const { writer, reader } = ring(64, 40);
-    expect(writer.write([entry(16, 1), entry(24, 2)])).toBe(true);
-    expect(writer.used()).toBe(16 + 8 + 24);
-    expect(fills(readAll(reader, writer.publish()))).toEqual([1, 2]);
+    const { writer, reader } = ring(64, 32);
+    expect(writer.write([entry(24, 1), entry(24, 2)])).toBe(true);
+    expect(writer.used()).toBe(24 + 8 + 24);
+    expect(fills(readAll(reader, headOf(writer)))).toEqual([1, 2]);
     expect(writer.used()).toBe(0);
   });
 });
@@ -81,40 +121,40 @@ describe('a writer', () => {
   it('shows nothing before it publishes, then everything at once', () => {
     const { memory, writer, reader } = ring(64);
     const head = () => Atomics.load(new Int32Array(memory), 0);
-    writer.write([entry(16, 1)]);
-    writer.write([entry(16, 2)]);
+    writer.write([entry(24, 1)]);
+    writer.write([entry(24, 2)]);
     expect(head()).toBe(0);
-    expect(writer.used()).toBe(32);
-    expect(writer.publish()).toBe(32);
-    expect(head()).toBe(32);
-    expect(fills(readAll(reader, 32))).toEqual([1, 2]);
+    expect(writer.used()).toBe(48);
+    expect(headOf(writer)).toBe(48);
+    expect(head()).toBe(48);
+    expect(fills(readAll(reader, 48))).toEqual([1, 2]);
   });
 
   it('fills the ring to the last byte, and a full ring is not an empty one', () => {
     for (const start of [0, 64, 120]) {
       const { writer, reader } = ring(64, start);
-      const sizes = start === 120 ? [8 + 8, 40] : [32, 32];
+      const sizes = start === 120 ? [32, 24] : [32, 32];
       for (const [i, size] of sizes.entries()) expect(writer.write([entry(size, i)])).toBe(true);
       expect(writer.used()).toBe(64);
-      expect(writer.write([entry(16)])).toBe(false);
-      expect(fills(readAll(reader, writer.publish())), `from ${start}`).toEqual([0, 1]);
+      expect(writer.write([entry(24)])).toBe(false);
+      expect(fills(readAll(reader, headOf(writer))), `from ${start}`).toEqual([0, 1]);
       expect(writer.used()).toBe(0);
     }
   });
 
   it('writes all of a push or, where there is no room for all, none', () => {
-    const { writer, reader } = ring(64);
-    writer.write([entry(32, 1)]);
-    expect(writer.write([entry(16, 2), entry(24, 3)])).toBe(false);
-    expect(writer.used()).toBe(32);
-    expect(writer.write([entry(16, 4), entry(16, 5)])).toBe(true);
-    expect(fills(readAll(reader, writer.publish()))).toEqual([1, 4, 5]);
+    const { writer, reader } = ring(96);
+    writer.write([entry(40, 1)]);
+    expect(writer.write([entry(32, 2), entry(32, 3)])).toBe(false);
+    expect(writer.used()).toBe(40);
+    expect(writer.write([entry(32, 4), entry(24, 5)])).toBe(true);
+    expect(fills(readAll(reader, headOf(writer)))).toEqual([1, 4, 5]);
   });
 
   it('counts the filler before it says that there is room', () => {
     const { writer } = ring(64, 40);
-    expect(writer.write([entry(32), entry(16)])).toBe(false);
-    expect(writer.write([entry(32), entry(8 + 8)])).toBe(false);
+    expect(writer.write([entry(32), entry(24)])).toBe(false);
+    expect(writer.write([entry(32), entry(16 + 8)])).toBe(false);
     expect(writer.write([entry(40)])).toBe(true);
   });
 
@@ -126,7 +166,7 @@ describe('a writer', () => {
 
   it('finds room in an empty ring for any push of half its capacity, wherever it stands', () => {
     const sizes = fc.array(
-      fc.integer({ min: 2, max: 16 }).map((words) => words * 8),
+      fc.integer({ min: 3, max: 16 }).map((words) => words * 8),
       { minLength: 1, maxLength: 8 },
     );
     fc.assert(
@@ -134,27 +174,36 @@ describe('a writer', () => {
         const total = given.reduce((sum, size) => sum + size, 0);
         fc.pre(total <= 64);
         const { writer, reader } = ring(128, start * 8);
-        expect(writer.write(given.map(entry))).toBe(true);
-        expect(readAll(reader, writer.publish())).toHaveLength(given.length);
+        expect(writer.write(given.map((size) => entry(size)))).toBe(true);
+        expect(readAll(reader, headOf(writer))).toHaveLength(given.length);
       }),
     );
   });
 
-  it('waits for nobody where nobody is attached', () => {
+  it('waits for nobody where nobody is attached, and wakes nobody', () => {
     const writer = new RingWriter(createRing(64, 2));
     for (let i = 0; i < 10; i += 1) {
       expect(writer.write([entry(40)])).toBe(true);
-      writer.publish();
+      expect(publish(writer).size).toBe(0);
     }
     expect(writer.used()).toBe(0);
   });
 
+  it('never writes over what is not published, though nobody has to read before it is', () => {
+    const { writer, reader } = ring(64);
+    expect(writer.write([entry(40, 1)])).toBe(true);
+    expect(writer.write([entry(24, 2)])).toBe(true);
+    expect(writer.write([entry(24, 3)])).toBe(false);
+    expect(fills(readAll(reader, headOf(writer)))).toEqual([1, 2]);
+    expect(writer.write([entry(24, 3)])).toBe(true);
+  });
+
   it('counts positions in the largest ring that can be set without going wrong', () => {
     const capacity = 2 ** 29;
-    const { writer, reader } = ring(capacity, 2 * capacity - 16);
-    expect(writer.write([entry(16, 1), entry(40, 2)])).toBe(true);
-    expect(writer.publish()).toBe(40);
-    expect(writer.used()).toBe(56);
+    const { writer, reader } = ring(capacity, 2 * capacity - 24);
+    expect(writer.write([entry(24, 1), entry(40, 2)])).toBe(true);
+    expect(headOf(writer)).toBe(40);
+    expect(writer.used()).toBe(64);
     expect(fills(readAll(reader, 40))).toEqual([1, 2]);
     expect(writer.used()).toBe(0);
   });
@@ -164,14 +213,15 @@ describe('readers', () => {
   function pair(): { writer: RingWriter; quick: RingReader; slow: RingReader } {
     const memory = createRing(64, 2);
     const writer = new RingWriter(memory, 104);
-    const quick = new RingReader(memory, 0, writer.attach(0));
-    return { writer, quick, slow: new RingReader(memory, 1, writer.attach(1)) };
+    writer.attach(0);
+    writer.attach(1);
+    return { writer, quick: new RingReader(memory, 0), slow: new RingReader(memory, 1) };
   }
 
-  it('each see every entry, and the slowest decides what is free', () => {
+  it('each see every entry for them, and the slowest decides what is free', () => {
     const { writer, quick, slow } = pair();
     writer.write([entry(24, 1), entry(24, 2)]);
-    const head = writer.publish();
+    const head = headOf(writer);
     expect(fills(readAll(quick, head))).toEqual([1, 2]);
     expect(writer.used()).toBe(48);
     expect(writer.write([entry(24, 3)])).toBe(false);
@@ -182,10 +232,10 @@ describe('readers', () => {
 
   it('read up to the head that they were told, never further', () => {
     const { writer, quick } = pair();
-    writer.write([entry(16, 1)]);
-    const first = writer.publish();
-    writer.write([entry(16, 2)]);
-    const second = writer.publish();
+    writer.write([entry(24, 1)]);
+    const first = headOf(writer);
+    writer.write([entry(24, 2)]);
+    const second = headOf(writer);
     expect(fills(readAll(quick, first))).toEqual([1]);
     expect(fills(readAll(quick, first))).toEqual([]);
     expect(fills(readAll(quick, second))).toEqual([2]);
@@ -196,29 +246,29 @@ describe('readers', () => {
     const writer = new RingWriter(memory);
     writer.attach(0);
     writer.write([entry(64, 1)]);
-    writer.publish();
+    publish(writer);
     expect(writer.write([entry(32, 2)])).toBe(false);
     writer.detach(0);
     expect(writer.write([entry(32, 2)])).toBe(true);
-    writer.publish();
-    const next = new RingReader(memory, 0, writer.attach(0));
+    publish(writer);
+    writer.attach(0);
+    const next = new RingReader(memory, 0);
     writer.write([entry(32, 3)]);
-    expect(fills(readAll(next, writer.publish()))).toEqual([3]);
+    expect(fills(readAll(next, headOf(writer)))).toEqual([3]);
   });
 
   it('that come before a push is published see it', () => {
     const memory = createRing(64, 1);
     const writer = new RingWriter(memory, 112);
-    writer.write([entry(16, 1), entry(16, 2)]);
-    const reader = new RingReader(memory, 0, writer.attach(0));
-    expect(writer.used()).toBe(32);
-    expect(fills(readAll(reader, writer.publish()))).toEqual([1, 2]);
+    writer.write([entry(24, 1), entry(24, 2)]);
+    writer.attach(0);
+    expect(fills(readAll(new RingReader(memory, 0), headOf(writer)))).toEqual([1, 2]);
   });
 
   it('free nothing of what they could not take', () => {
     const { writer, reader } = ring(64);
     writer.write([entry(32, 1), entry(32, 2)]);
-    const head = writer.publish();
+    const head = headOf(writer);
     const fail = () => {
       throw new Error('visit failed');
     };
@@ -229,7 +279,7 @@ describe('readers', () => {
   it('refuse a head that is not the end of an entry', () => {
     const { writer, reader } = ring(64);
     writer.write([entry(32, 1)]);
-    const head = writer.publish();
+    const head = headOf(writer);
     const visited: number[] = [];
     expect(() => reader.read(head - 8, (_topic, frame) => visited.push(frame.length))).toThrow(CORRUPT);
     expect(visited).toEqual([]);
@@ -239,11 +289,89 @@ describe('readers', () => {
 
   it('refuse an entry that claims to reach beyond the data', () => {
     const { memory, writer, reader } = ring(64, 32);
-    writer.write([entry(32, 1), entry(16, 2)]);
-    const head = writer.publish();
+    writer.write([entry(32, 1), entry(24, 2)]);
+    const head = headOf(writer);
     new Uint32Array(memory)[(128 + 32) / 4] = 30;
     const visited: number[] = [];
     expect(() => reader.read(head, (_topic, frame) => visited.push(frame.length))).toThrow(CORRUPT);
     expect(visited).toEqual([]);
+  });
+});
+
+describe('a reader that an entry is not for', () => {
+  const readers = 70;
+  const only = (reader: number): Uint32Array => {
+    const mask = new Uint32Array(maskWords(readers));
+    mask[reader >>> 5] = 1 << (reader & 31);
+    return mask;
+  };
+
+  it('is not woken, the others each once a commit, with its head', () => {
+    // 48 bytes before the wrap, where an entry does not fit: with a mask of four words it takes 56.
+    const writer = new RingWriter(createRing(1_024, readers), 2_000);
+    for (let reader = 0; reader < readers; reader += 1) if (reader !== 63) writer.attach(reader);
+    writer.write([entry(48, 1, only(5)), entry(48, 2, only(31))]);
+    writer.write([entry(48, 3, only(5)), entry(48, 4, only(63)), entry(48, 5, only(69))]);
+    expect([...publish(writer)]).toEqual([5, 31, 69].map((reader) => [reader, 5 * 56]));
+    writer.write([entry(48, 1, only(32))]);
+    expect([...publish(writer).keys()]).toEqual([32]);
+    expect([...publish(writer).keys()]).toEqual([]);
+  });
+
+  it('steps over it', () => {
+    const memory = createRing(1_024, readers);
+    const writer = new RingWriter(memory, 1_000);
+    for (const reader of [31, 32, 64]) writer.attach(reader);
+    const order = [64, 31, 32, 31, 64, 32];
+    writer.write(order.map((reader, i) => entry(48, i, only(reader))));
+    const woken = publish(writer);
+    const got = [31, 32, 64].map((reader) => fills(readAll(new RingReader(memory, reader), woken.get(reader) ?? 0)));
+    expect(got).toEqual([
+      [1, 3],
+      [2, 5],
+      [0, 4],
+    ]);
+  });
+
+  it('holds no space, however often the ring goes round, and begins at the commit that is for it', () => {
+    const memory = createRing(128, 2);
+    const writer = new RingWriter(memory, 248);
+    writer.attach(0);
+    writer.attach(1);
+    const [busy, idle] = [new RingReader(memory, 0), new RingReader(memory, 1)];
+    for (let round = 0; round < 5; round += 1) {
+      for (let i = 0; i < 7 * round; i += 1) {
+        expect(writer.write([entry(40, i, maskOf(0))])).toBe(true);
+        expect(fills(readAll(busy, headOf(writer)))).toEqual([i]);
+        expect(writer.used()).toBe(0);
+      }
+      writer.write([entry(32, 1, maskOf(0)), entry(24, 2, maskOf(1))]);
+      const woken = publish(writer);
+      expect(fills(readAll(busy, woken.get(0) ?? 0))).toEqual([1]);
+      expect(writer.used()).toBeGreaterThanOrEqual(56);
+      expect(fills(readAll(idle, woken.get(1) ?? 0))).toEqual([2]);
+      expect(writer.used()).toBe(0);
+    }
+  });
+
+  it('and that has not read what it was woken for before holds that, and nothing else', () => {
+    const memory = createRing(128, 2);
+    const writer = new RingWriter(memory);
+    writer.attach(0);
+    writer.attach(1);
+    const [busy, slow] = [new RingReader(memory, 0), new RingReader(memory, 1)];
+    writer.write([entry(32, 1, maskOf(1))]);
+    const first = publish(writer).get(1) ?? 0;
+    for (const fill of [2, 3]) {
+      writer.write([entry(32, fill, maskOf(0))]);
+      readAll(busy, headOf(writer));
+    }
+    writer.write([entry(32, 4, maskOf(1))]);
+    const second = publish(writer).get(1) ?? 0;
+    expect(writer.write([entry(24, 5, maskOf(0))])).toBe(false);
+    expect(fills(readAll(slow, first))).toEqual([1]);
+    expect(writer.used()).toBe(96);
+    expect(fills(readAll(slow, second))).toEqual([4]);
+    expect(writer.used()).toBe(0);
   });
 });

@@ -7,7 +7,7 @@ import { encodeBatch, type TimedDraft } from './batch.ts';
 import { ALL_CODECS, DEFLATE_CODEC, MSGPACK_CODEC, topicOf } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';
 import { entrySize } from './frame-ring.ts';
-import { checkRingSize, largestBatch, largestPush } from './push-size.ts';
+import { checkRingSize, largestBatch, largestPush, MOST_SHARDS } from './push-size.ts';
 
 /** The longest name that a room may have. */
 const ROOM = 'r'.repeat(64);
@@ -83,7 +83,7 @@ function measure(drafts: readonly TimedDraft[]): { batch: number; push: number }
   const sizes = ALL_CODECS.map((codec) => {
     const { length } = maker.frame(codec);
     const counted = codec === DEFLATE_CODEC ? Math.max(length, incompressible) : length;
-    return entrySize(topicOf(codec, ROOM).length, counted);
+    return entrySize(MOST_SHARDS, topicOf(codec, ROOM).length, counted);
   });
   return { batch: bytes.length, push: sizes.reduce((sum, size) => sum + size, 0) };
 }

@@ -6,6 +6,9 @@ import { entrySize } from './frame-ring.ts';
 /** The largest ring that may be asked for. */
 export const LARGEST_RING = 536_870_912;
 
+/** The most shards. With them the header of a ring entry is largest. */
+export const MOST_SHARDS = 256;
+
 /** Bytes of UTF-8 that a code point takes at most. */
 const POINT = 4;
 
@@ -32,7 +35,7 @@ export function largestPush(maxBatch: number, maxText: number): number {
   const msgpack = largestBatch(maxBatch, maxText);
   const json = HEADER + maxBatch * (points * POINT + BOUNDS.extra * JSON_ESCAPE + JSON_FRAMING);
   const deflate = msgpack + (msgpack >>> 10) + 64;
-  return entrySize(TOPIC, msgpack) + entrySize(TOPIC, json) + entrySize(TOPIC, deflate);
+  return [msgpack, json, deflate].reduce((sum, frame) => sum + entrySize(MOST_SHARDS, TOPIC, frame), 0);
 }
 
 /**

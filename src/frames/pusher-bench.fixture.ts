@@ -9,28 +9,34 @@ import { decodeMsgpackFrame } from './codec-msgpack.ts';
 import { BINARY, createRing, RingReader, RingWriter } from './frame-ring.ts';
 import { Pusher } from './pusher.ts';
 
-/** A pusher between rooms and one reader of the ring, and everything that it told anybody. */
+/** A pusher between rooms and the shards that read the ring, and everything that it told anybody. */
 export class PusherBench {
   readonly clock = new FakeClock();
   readonly tally = new Tally();
   readonly events: string[] = [];
-  readonly wakes: number[] = [];
+  /** Heads that each shard was told and has not read up to. */
+  readonly wakes: number[][];
   readonly pusher: Pusher;
-  readonly #reader: RingReader;
+  readonly #readers: readonly RingReader[];
   readonly #head: Int32Array;
 
-  constructor(capacity = 65_536) {
-    const memory = createRing(capacity, 1);
+  constructor(capacity = 65_536, shards = 1) {
+    const memory = createRing(capacity, shards);
     const ring = new RingWriter(memory);
     this.#head = new Int32Array(memory.buffer, 0, 1);
-    this.#reader = new RingReader(memory, 0, ring.attach(0));
+    this.#readers = Array.from({ length: shards }, (_, shard) => {
+      ring.attach(shard);
+      return new RingReader(memory, shard);
+    });
+    this.wakes = this.#readers.map(() => []);
     this.pusher = new Pusher({
       clock: this.clock,
       ring,
       tally: this.tally,
-      wake: (head) => {
-        this.wakes.push(head);
-        this.events.push(Atomics.load(this.#head, 0) === head ? 'wake' : 'wake before the head was stored');
+      wake: (shard, head) => {
+        this.wakes[shard]?.push(head);
+        const wake = shards === 1 ? 'wake' : `wake ${shard}`;
+        this.events.push(Atomics.load(this.#head, 0) === head ? wake : 'wake before the head was stored');
       },
       committed: (room, seq) => {
         room.seq = seq;
@@ -40,8 +46,9 @@ export class PusherBench {
     });
   }
 
+  /** A room with a viewer of shard 0 on each of `codecs`. */
   room(name: string, ...codecs: Codec[]): Room {
-    const room = new Room(name, 0, 1);
+    const room = new Room(name, this.#readers.length);
     for (const codec of codecs) room.addViewers(0, codec, 1);
     return room;
   }
@@ -52,16 +59,18 @@ export class PusherBench {
     this.pusher.push(room, [{ room: room.name, seq, prev: seq - 1, ...encodeBatch([draft]) }], []);
   }
 
-  /** Reads what the last wake-up named: `codec:room type seq`, for a recall its ids, binary frames in brackets. */
-  read(): string[] {
+  /** What a shard was woken for since it read last: `codec:room type seq`, for a recall its ids, binary frames in brackets. */
+  read(shard = 0): string[] {
     const seen: string[] = [];
-    this.#reader.read(this.wakes.at(-1) ?? 0, (topicBytes, frame, flags) => {
-      const topic = Buffer.from(topicBytes).toString();
-      const bytes = Uint8Array.from(frame);
-      const message = flags === BINARY ? unpack(topic, bytes) : JSON.parse(Buffer.from(bytes).toString());
-      const line = `${topic} ${message.type} ${message.seq ?? message.ids.join()}`;
-      seen.push(flags === BINARY ? `[${line}]` : line);
-    });
+    for (const head of this.wakes[shard]?.splice(0) ?? []) {
+      this.#readers[shard]?.read(head, (topicBytes, frame, flags) => {
+        const topic = Buffer.from(topicBytes).toString();
+        const bytes = Uint8Array.from(frame);
+        const message = flags === BINARY ? unpack(topic, bytes) : JSON.parse(Buffer.from(bytes).toString());
+        const line = `${topic} ${message.type} ${message.seq ?? message.ids.join()}`;
+        seen.push(flags === BINARY ? `[${line}]` : line);
+      });
+    }
     return seen;
   }
 }

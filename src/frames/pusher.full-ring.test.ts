@@ -85,7 +85,7 @@ describe('a full ring', () => {
 
   it('drops a presence: the next heartbeat says the same', async () => {
     const bench = new PusherBench(1_024);
-    for (const name of ['a', 'b']) bench.push(bench.room(name, JSON_CODEC), 1, 'x'.repeat(325));
+    for (const name of ['a', 'b']) bench.push(bench.room(name, JSON_CODEC), 1, 'x'.repeat(317));
     await settle();
     expect(bench.tally.pushes).toBe(2);
     bench.pusher.pushPresence(bench.room('c', JSON_CODEC));

@@ -126,6 +126,61 @@ describe('the codecs of a push are those in use when it is committed:', () => {
   });
 });
 
+describe('the shards of a push', () => {
+  it('are those with viewers of its room and codec; the others are not woken', async () => {
+    const bench = new PusherBench(65_536, 3);
+    const room = bench.room('a');
+    room.addViewers(1, JSON_CODEC, 1);
+    room.addViewers(2, MSGPACK_CODEC, 1);
+    bench.push(room, 1);
+    await settle();
+    expect(bench.events).toEqual(['wake 1', 'wake 2', 'a 1']);
+    expect([0, 1, 2].map((shard) => bench.read(shard))).toEqual([[], ['json:a batch 1'], ['[msgpack:a batch 1]']]);
+  });
+
+  it('are woken once for all rooms of a slot, each for its own', async () => {
+    const bench = new PusherBench(65_536, 3);
+    const [a, b, quiet] = ['a', 'b', 'quiet'].map((name) => bench.room(name));
+    if (a === undefined || b === undefined || quiet === undefined) throw new Error('no rooms');
+    for (const room of [a, b]) room.addViewers(2, JSON_CODEC, 1);
+    quiet.addViewers(0, JSON_CODEC, 1);
+    bench.push(a, 1);
+    bench.push(b, 5);
+    bench.pusher.pushPresence(quiet);
+    await settle();
+    expect(bench.events).toEqual(['wake 0', 'wake 2', 'a 1', 'b 5']);
+    expect([0, 1, 2].map((shard) => bench.read(shard))).toEqual([
+      ['json:quiet presence 0'],
+      [],
+      ['json:a batch 1', 'json:b batch 5'],
+    ]);
+  });
+
+  it('are those at the commit: one whose first viewer came while deflate was under way is in it, one that lost its last is not', async () => {
+    const bench = new PusherBench(65_536, 3);
+    const room = bench.room('a', DEFLATE_CODEC);
+    const open = holdDeflate();
+    bench.push(room, 1);
+    room.addViewers(0, DEFLATE_CODEC, -1);
+    room.addViewers(1, DEFLATE_CODEC, 1);
+    room.addViewers(2, DEFLATE_CODEC, 1);
+    room.dropShard(2);
+    open();
+    await settle();
+    expect(bench.events).toEqual(['wake 1', 'a 1']);
+    expect(bench.read(1)).toEqual(['[deflate:a batch 1]']);
+  });
+
+  it('get its recalls too', async () => {
+    const bench = new PusherBench(65_536, 2);
+    const room = bench.room('a');
+    room.addViewers(1, JSON_CODEC, 1);
+    bench.pusher.push(room, [], ['3.1']);
+    await settle();
+    expect([bench.read(0), bench.read(1)]).toEqual([[], ['json:a recall 3.1']]);
+  });
+});
+
 describe('while a frame is deflated', () => {
   it('the other rooms of the slot wait for it and share its wake-up', async () => {
     const bench = new PusherBench();

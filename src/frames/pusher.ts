@@ -1,8 +1,9 @@
 /**
  * From batches to the ring: makes a push's frames, commits them, and tells the shards.
  *
- * A commit is one turn of the loop: bytes into the ring, `Atomics.store(head)`, one wake-up a shard, and the room's
- * seq. Whoever joins a room reads its seq in a turn of its own, so nobody sees half a commit.
+ * A commit is one turn of the loop: bytes into the ring, `Atomics.store(head)`, one wake-up for each shard that has
+ * viewers for something in it, and the room's seq. Codecs in use and the shards of each are read in that turn. A viewer
+ * is counted before the boundary of its join is read, so every entry above that boundary names its shard.
  */
 import { type Clock, SLOT_MS } from '../clock.ts';
 import type { Tally } from '../metrics/tally.ts';
@@ -11,7 +12,7 @@ import type { Room } from '../rooms/room.ts';
 import type { StoredBatch } from '../store/store.ts';
 import { ALL_CODECS, type Codec, isBinary } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';
-import { BINARY, entrySize, type RingEntry, type RingWriter } from './frame-ring.ts';
+import { BINARY, type RingEntry, type RingWriter } from './frame-ring.ts';
 import { recallMessage } from './recall-message.ts';
 
 /**
@@ -35,8 +36,8 @@ export interface PusherOptions {
   readonly clock: Clock;
   readonly ring: RingWriter;
   readonly tally: Tally;
-  /** Tells every shard that the ring is readable up to `head`. */
-  readonly wake: (head: number) => void;
+  /** Tells a shard that the ring is readable up to `head`. */
+  readonly wake: (shard: number, head: number) => void;
   /** Told in the turn of the commit, after the wake-ups were posted. */
   readonly committed: (room: Room, seq: number) => void;
   /** Told of a frame that no ring of this size can hold. */
@@ -131,7 +132,7 @@ export class Pusher implements PushSink {
       this.#retry();
     }
     this.#ready = ready.slice(done);
-    if (tally.pushes + tally.presences + tally.recalls > before) wake(ring.publish());
+    if (tally.pushes + tally.presences + tally.recalls > before) ring.publish(wake);
     for (const push of ready.slice(0, done)) committed(push.room, push.seq);
   }
 
@@ -140,7 +141,7 @@ export class Pusher implements PushSink {
     const { ring, tally } = this.#options;
     const recalls = push.recall === null ? [] : controlEntries(push.room, push.recall);
     const entries: RingEntry[] = [];
-    let size = recalls.reduce((sum, { topic, frame }) => sum + entrySize(topic.length, frame.length), 0);
+    let size = recalls.reduce((sum, { topic, frame }) => sum + ring.entrySize(topic.length, frame.length), 0);
     let bytes = 0;
     let large = 0;
     for (const codec of ALL_CODECS) {
@@ -148,9 +149,8 @@ export class Pusher implements PushSink {
       const frame = push.maker?.frame(codec);
       const topic = push.room.topic(codec);
       if (frame === undefined) continue;
-      size += entrySize(topic.length, frame.length);
-      if (size > ring.capacity / 2) {
-        size -= entrySize(topic.length, frame.length);
+      const entry = ring.entrySize(topic.length, frame.length);
+      if (size + entry > ring.capacity / 2) {
         if ((push.oversized & (1 << codec)) === 0) {
           push.oversized |= 1 << codec;
           tally.oversizedFrames += 1;
@@ -158,7 +158,8 @@ export class Pusher implements PushSink {
         }
         continue;
       }
-      entries.push({ topic, frame, flags: isBinary(codec) ? BINARY : 0 });
+      size += entry;
+      entries.push({ topic, frame, flags: isBinary(codec) ? BINARY : 0, readers: push.room.shardsOf(codec) });
       bytes += frame.length;
       if (frame.length > LARGE_FRAME) large += 1;
     }
@@ -186,7 +187,8 @@ export class Pusher implements PushSink {
 function controlEntries(room: Room, frame: Uint8Array): RingEntry[] {
   const entries: RingEntry[] = [];
   for (const codec of ALL_CODECS) {
-    if (room.viewersByCodec[codec] > 0) entries.push({ topic: room.topic(codec), frame, flags: 0 });
+    if (room.viewersByCodec[codec] === 0) continue;
+    entries.push({ topic: room.topic(codec), frame, flags: 0, readers: room.shardsOf(codec) });
   }
   return entries;
 }

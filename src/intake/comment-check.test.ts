@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkComment } from './comment-check.ts';
+import { checkComment, describeTextRefusal } from './comment-check.ts';
 
 const MAX_TEXT = 200;
 
@@ -66,8 +66,20 @@ describe('a text', () => {
     expect(check({ text })).toBe('TEXT_INVALID');
   });
 
-  it.each([' ', '   ', '\u00a0', '\u3000\u3000', '\u2028', '\ufeff', ' \u2003 '])('cannot be blank: %j', (text) => {
+  it.each([
+    ...[' ', '   ', '\u00a0', '\u3000\u3000', '\u2028', '\ufeff', ' \u2003 ', '\u1680'],
+    ...['\u200b', '\u200d', '\u2060', '\u00ad', '\u180e', '\u034f', '\u202e', '\ufe0f', '\u{e0020}', '\u{e0100}'],
+    ...['\u3164', '\uffa0', '\u115f', '\u1160', '\u17b4', '\u2800', '\ufff9', '\u{1d159}', '\u200b \u3164\u2060\u2800'],
+  ])('cannot be one of which nothing is seen: %j', (text) => {
     expect(check({ text })).toBe('TEXT_INVALID');
+    expect(describeTextRefusal(text, MAX_TEXT)).toMatch(/^text is empty: /);
+  });
+
+  it.each([
+    ...['.', 'a\u200bb', '\u3000x', '\u200b.\u200b', '\u2800\u2801', '👨‍👩‍👧', '❤\ufe0f', 'می\u200cخواهم', '\u202eabc'],
+    ...['ﷺ', 'ㅋ', 'カ', '漢', '한', '\u0301', '\ue000', '𠮷', '\u3164x'],
+  ])('is taken as it is when there is something to see: %j', (text) => {
+    expect(check({ text })).toMatchObject({ text });
   });
 
   it('cannot hold a control character, at any place', () => {
@@ -100,6 +112,21 @@ describe('a text', () => {
     expect(check({ text: '\ud83c\ud83c\udf51' })).toBe('TEXT_INVALID');
     expect(check({ text: '\udbff\udfff' })).toMatchObject({ text: '\u{10ffff}' });
     expect(check({ text: '\ud800\udc00' })).toMatchObject({ text: '\u{10000}' });
+  });
+});
+
+describe('the sentence for a text that is refused', () => {
+  it.each([
+    [undefined, 'text is missing'],
+    [7, 'text must be a string'],
+    ['', 'text is empty'],
+    [' \u0007 ', 'text has a control character (U+0007)'],
+    ['a\u0085', 'text has a control character (U+0085)'],
+    ['a\ud83c', 'text has half a surrogate pair (U+D83C)'],
+    [PEACH.repeat(9), 'text is too long: 9 characters, at most 8 are allowed'],
+  ])('%j: %s', (text, sentence) => {
+    expect(checkComment({ text }, 8, true)).toBe('TEXT_INVALID');
+    expect(describeTextRefusal(text, 8)).toBe(sentence);
   });
 });
 

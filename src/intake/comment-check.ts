@@ -1,5 +1,5 @@
 import type { RefusalCode } from '../codes.ts';
-import { BOUNDS, DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft, MODES } from '../comment.ts';
+import { BOUNDS, DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft, isVisible, MODES } from '../comment.ts';
 
 /**
  * Bounds one comment as a client sent it: the draft, or the code of the first thing that is wrong with it.
@@ -12,7 +12,7 @@ export function checkComment(value: unknown, maxText: number, identity: boolean)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'NOT_AN_OBJECT';
   const given = value as Record<string, unknown>;
   const { text, mode, color, size, extra } = given;
-  if (typeof text !== 'string' || text.trim() === '' || !isPlain(text, maxText)) return 'TEXT_INVALID';
+  if (typeof text !== 'string' || !isVisible(text) || !isPlain(text, maxText)) return 'TEXT_INVALID';
   const place = mode === undefined ? DEFAULT_MODE : (MODES as readonly unknown[]).indexOf(mode);
   if (place === -1) return 'MODE_INVALID';
   if (color !== undefined && !isWithin(color, 0, BOUNDS.color)) return 'COLOR_INVALID';
@@ -31,6 +31,23 @@ export function checkComment(value: unknown, maxText: number, identity: boolean)
     name,
     extra: extra ?? '',
   };
+}
+
+const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+
+/** The sentence for a text that {@link checkComment} refuses: which rule it breaks, with the bound in force. */
+export function describeTextRefusal(text: unknown, maxText: number): string {
+  if (text === undefined) return 'text is missing';
+  if (typeof text !== 'string') return 'text must be a string';
+  if (text === '') return 'text is empty';
+  const [forbidden] = FORBIDDEN.exec(text) ?? [];
+  if (forbidden !== undefined) {
+    const unit = forbidden.charCodeAt(0);
+    const name = `U+${unit.toString(16).toUpperCase().padStart(4, '0')}`;
+    return unit < 0xd800 ? `text has a control character (${name})` : `text has half a surrogate pair (${name})`;
+  }
+  if (!isVisible(text)) return 'text is empty: there are only spaces and characters that cannot be seen';
+  return `text is too long: ${[...text].length} characters, at most ${maxText} are allowed`;
 }
 
 function isWithin(value: unknown, least: number, most: number): value is number {

@@ -6,6 +6,8 @@ import { largestComment, parseComments } from './comment-list.ts';
 const MOST = 1_000;
 const MAX_TEXT = 200;
 
+const TOO_LARGE = { code: 'TOO_LARGE' };
+
 /** Parses a body, and gives its values as they are. */
 function parse(body: string | Buffer, turns = new TurnQueue()): Promise<unknown> {
   const bytes = typeof body === 'string' ? Buffer.from(body) : body;
@@ -82,7 +84,7 @@ describe('a long body', () => {
 
   it('must be UTF-8', async () => {
     const bytes = Buffer.concat([Buffer.from(`["${LONG}`), Buffer.from([0xff]), Buffer.from('"]')]);
-    expect(await parse(bytes)).toEqual(['TOO_LARGE']);
+    expect(await parse(bytes)).toEqual([TOO_LARGE]);
     expect(await parse(Buffer.concat([Buffer.from(`[${LONG}"`), Buffer.from([0xc3]), Buffer.from('"]')]))).toBe(
       'NOT_UTF8',
     );
@@ -100,11 +102,11 @@ describe('a long body', () => {
     const fits = JSON.stringify('x'.repeat(largestComment(MAX_TEXT) - 2));
     expect(await parse(`[1,${large},2,${fits},{"broken${' '.repeat(30_000)}"},${large},3]`)).toEqual([
       1,
-      'TOO_LARGE',
+      TOO_LARGE,
       2,
       JSON.parse(fits),
-      'TOO_LARGE',
-      'TOO_LARGE',
+      TOO_LARGE,
+      TOO_LARGE,
       3,
     ]);
   });
@@ -118,9 +120,9 @@ describe('a long body', () => {
     const turns = new TurnQueue();
     const next = turns.next.bind(turns);
     let waits = 0;
-    turns.next = (isHolding) => {
+    turns.next = () => {
       waits += 1;
-      return next(isHolding);
+      return next();
     };
     const comment = JSON.stringify({ text: 'x'.repeat(1_000) });
     await parse(`[${Array(MOST).fill(comment).join()}]`, turns);

@@ -1,4 +1,4 @@
-import type { RefusalCode } from '../codes.ts';
+import type { Refusal, RefusalCode } from '../codes.ts';
 import type { TurnQueue } from '../turn-queue.ts';
 import { parseJson } from './http-body.ts';
 
@@ -25,9 +25,6 @@ export interface ListLimits {
   readonly turns: TurnQueue;
 }
 
-/** A value of the list as `read` made it of what was parsed, or why it could not be. */
-type Read<T> = (value: unknown) => T | RefusalCode;
-
 /**
  * Parses a body that holds one comment or an array of them, and gives what `read` makes of each, in their order. One that
  * is too long to be a comment is `TOO_LARGE` on its own. The code alone means that the body is no such list: then nothing
@@ -35,9 +32,9 @@ type Read<T> = (value: unknown) => T | RefusalCode;
  */
 export async function parseComments<T>(
   bytes: Buffer,
-  read: Read<T>,
+  read: (value: unknown) => T,
   { most, maxText, turns }: ListLimits,
-): Promise<readonly (T | RefusalCode)[] | RefusalCode> {
+): Promise<readonly (T | Refusal)[] | RefusalCode> {
   const largest = largestComment(maxText);
   const groups = bytes.length <= TURN_BYTES ? null : groupValues(bytes, largest);
   if (groups === null) {
@@ -48,13 +45,13 @@ export async function parseComments<T>(
     if (values.length === 0) return 'EMPTY_ARRAY';
     return values.length > most ? 'TOO_MANY' : values.map(read);
   }
-  const comments: (T | RefusalCode)[] = [];
+  const comments: (T | Refusal)[] = [];
   for (let next = groups.next(); ; next = groups.next()) {
     if (next.done) return !next.value ? 'NOT_JSON' : comments.length === 0 ? 'EMPTY_ARRAY' : comments;
     const { start, end, count, isLarge } = next.value;
     if (comments.length + count > most) return 'TOO_MANY';
     if (isLarge) {
-      comments.push('TOO_LARGE');
+      comments.push({ code: 'TOO_LARGE' });
     } else if (count > 0) {
       const parsed = parseJson(Buffer.concat([OPEN, bytes.subarray(start, end), CLOSE]));
       if ('refused' in parsed) return parsed.refused;

@@ -1,3 +1,5 @@
+import { type AddressInfo, connect } from 'node:net';
+import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import type { RefusalCode } from '../codes.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
@@ -129,4 +131,47 @@ describe('web pages of other origins', () => {
     expectProblem(refused, 'NOT_JSON');
     expect(refused.headers['access-control-allow-origin']).toBe('*');
   });
+
+  it.each([[[origin]], [['*']]])('are told of every error as of a success, where %j is named', async (corsOrigins) => {
+    const { app } = await createApi(new FakeStore(), { corsOrigins, maxBody: 1_000, host: '127.0.0.1' });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = app.server.address() as AddressInfo;
+    const json = { origin, 'content-type': 'application/json' };
+    const comments = { method: 'POST', url: '/rooms/lobby/comments' } as const;
+    const success = await app.inject({ url: '/healthz', headers: { origin } });
+    const errors: [status: number, request: InjectOptions][] = [
+      [404, { url: '/nothing' }],
+      [404, { url: '/rooms/a%20b' }],
+      [404, { url: '/rooms/%ff' }],
+      [404, { url: '/rooms/%' }],
+      [404, { url: `/rooms/${'x'.repeat(10_000)}` }],
+      [400, { ...comments, payload: '{', headers: json }],
+      [413, { ...comments, payload: `"${'x'.repeat(2_000)}"`, headers: json }],
+      [415, { ...comments, payload: 'x', headers: { origin, 'content-type': 'text/plain' } }],
+    ];
+    if (corsOrigins[0] !== '*')
+      errors.push([421, { headers: { origin, host: `evil.example:${port}` }, url: '/healthz' }]);
+    const corsOf = ({ headers }: Pick<LightMyRequestResponse, 'headers'>): unknown =>
+      ['access-control-allow-origin', 'vary'].map((name) => headers[name]);
+    for (const [status, request] of errors) {
+      const answer = await app.inject({ headers: { origin }, ...request });
+      expect([answer.statusCode, corsOf(answer)], JSON.stringify(request).slice(0, 80)).toEqual([
+        status,
+        corsOf(success),
+      ]);
+    }
+    const raw = await rawAnswer(port, `GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: ${origin}\r\nbad header\r\n\r\n`);
+    expect(raw).toMatch(/^HTTP\/1\.1 400 /);
+    expect(raw).toContain(`\r\nAccess-Control-Allow-Origin: ${corsOrigins[0]}\r\n`);
+    await app.close();
+  });
 });
+
+/** All that comes back for `request` until the server closes the connection. */
+async function rawAnswer(port: number, request: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1').setEncoding('latin1');
+  socket.write(request);
+  let answer = '';
+  for await (const text of socket) answer += text;
+  return answer;
+}

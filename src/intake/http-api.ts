@@ -61,26 +61,29 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   const { rooms, store, tally, logger, clock, maxText, maxBody, corsOrigins, metrics, notReady } = options;
   const { times, mostConnections: most } = options;
   const connections = new ApiConnections({ tally, logger, clock, most });
+  const corsOf = (origin: string | undefined): Record<string, string> => corsHeaders(origin, corsOrigins);
   const app = Fastify({
     logger: false,
     // Called once for each address of the host.
-    serverFactory: (handle) => createApiServer(handle, { connections, tally, logger, times }),
+    serverFactory: (handle) => createApiServer(handle, { connections, tally, logger, times, cors: corsOf }),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_NAME },
     // A path that cannot be decoded names no room.
-    frameworkErrors: (_error, _request, reply) => {
+    frameworkErrors: (_error, request, reply) => {
+      reply.headers(corsOf(request.headers.origin));
       sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     },
     // Each server has its own.
     clientErrorHandler: () => undefined,
   });
-  guardHost(app, options);
-  readJsonBodies(app, { tally, maxBody });
+  // Before everything that refuses, so that a page can read why it was.
   if (corsOrigins.length > 0) {
     const origin = corsOrigins.includes('*') ? '*' : [...corsOrigins];
     await app.register(cors, { origin, methods: ['GET', 'HEAD', 'POST', 'DELETE'] });
   }
+  guardHost(app, options);
+  readJsonBodies(app, { tally, maxBody });
   app.addHook('onRequest', async (request, reply) => {
     if (request.url === '/healthz' || request.url === '/readyz') return;
     if (options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
@@ -109,7 +112,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   serveCommentIntake(app, taking);
   serveRooms(app, { rooms, store, clock });
   serveHistory(app, { ...reading, tally });
-  serveRecall(app, { rooms, store, tally, logger });
+  serveRecall(app, { store, tally, logger });
   serveDplayer(app, { ...reading, ...taking });
   if (options.sampler !== undefined) serveDashboard(app, options.sampler);
   if (options.pages !== undefined) servePages(app, { settings: options.pages, logger });
@@ -120,6 +123,14 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
   });
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.read()));
   return app;
+}
+
+/** What `@fastify/cors` sets in a hook, for answers to what no hook ever sees. */
+function corsHeaders(origin: string | undefined, allowed: readonly string[]): Record<string, string> {
+  if (allowed.includes('*')) return { 'Access-Control-Allow-Origin': '*' };
+  if (allowed.length === 0) return {};
+  const isAllowed = origin !== undefined && allowed.includes(origin);
+  return { Vary: 'Origin', ...(isAllowed ? { 'Access-Control-Allow-Origin': origin } : {}) };
 }
 
 /** What the reader of a body or fastify refuses, in our codes, and what a store answers a read with that it cannot do. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createApi, expectProblem } from './http-api.fixture.ts';
@@ -7,7 +8,7 @@ const URL = '/rooms/lobby/comments';
 const WAITING = `${URL}?wait=stored`;
 
 function createStore(): MemoryStore {
-  return new MemoryStore({ comments: 10_000, bytes: 1e9, age: 1e9, now: () => 0 });
+  return new MemoryStore({ comments: 10_000, bytes: 1e9, age: 1e9, clock: new FakeClock(0) });
 }
 
 describe('a post', () => {
@@ -38,7 +39,7 @@ describe('a post', () => {
     expect((await post(URL, '\ufeff{"text":"弹幕"}', headers)).statusCode).toBe(202);
     expect((await post(URL, { text: 'x', user: 'u', name: 'n' })).statusCode).toBe(202);
     await clock.advance(10);
-    expect(await store.read('lobby', 0, 1, 1e6)).toHaveLength(1);
+    expect((await store.read('lobby', 0, 1, 1e6)).batches).toHaveLength(1);
   });
 
   it('that is refused in part tells which comments, in order, by their index', async () => {
@@ -80,11 +81,6 @@ describe('a post', () => {
   });
 
   it.each([
-    [{ text: '' }, 'TEXT_INVALID'],
-    [{ text: '\u3000 ' }, 'TEXT_INVALID'],
-    [{ text: 'x'.repeat(201) }, 'TEXT_INVALID'],
-    [{ text: 'a\u0007' }, 'TEXT_INVALID'],
-    [{ text: 'a\u0085' }, 'TEXT_INVALID'],
     [{ text: 'x', mode: 'sideways' }, 'MODE_INVALID'],
     [{ text: 'x', color: 0x1000000 }, 'COLOR_INVALID'],
     [{ text: 'x', color: '255' }, 'COLOR_INVALID'],
@@ -101,9 +97,21 @@ describe('a post', () => {
     expectProblem(await post(URL, JSON.stringify(comment)), code);
   });
 
-  it('with half a surrogate pair, which JSON can spell, is refused', async () => {
+  it.each([
+    [{}, 'text is missing'],
+    [{ text: '' }, 'text is empty'],
+    [{ text: '\u3000 ' }, 'text is empty: there are only spaces and characters that cannot be seen'],
+    [{ text: 'x'.repeat(201) }, 'text is too long: 201 characters, at most 200 are allowed'],
+    [{ text: 'a\u0007' }, 'text has a control character (U+0007)'],
+    [{ text: '\ud83c' }, 'text has half a surrogate pair (U+D83C)'],
+  ] as const)('of %j is answered with TEXT_INVALID: %s', async (comment, sentence) => {
     const { post } = await createApi(createStore());
-    expectProblem(await post(URL, '{"text":"\\ud83c"}'), 'TEXT_INVALID');
+    const answer = await post(URL, JSON.stringify([comment, { text: '' }]));
+    expect(answer.json()).toMatchObject({ status: 400, code: 'TEXT_INVALID', detail: sentence });
+  });
+
+  it('with a number that JSON cannot spell is refused', async () => {
+    const { post } = await createApi(createStore());
     expectProblem(await post(URL, '{"text":"x","color":NaN}'), 'NOT_JSON');
     expectProblem(await post(URL, '{"text":"x","color":1e999}'), 'COLOR_INVALID');
   });
@@ -190,7 +198,7 @@ describe('a post that waits', () => {
 
   it('is answered at once where nothing was accepted', async () => {
     const { post } = await createApi(new FakeStore());
-    expectProblem(await post(WAITING, [{ text: '' }]), 'TEXT_INVALID');
+    expectProblem(await post(WAITING, [{ text: 'x', size: 0 }]), 'SIZE_INVALID');
   });
 
   it('hears of comments that the store did not take', async () => {

@@ -5,7 +5,7 @@ import type { Tally } from '../metrics/tally.ts';
 import type { Origin } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { TurnQueue } from '../turn-queue.ts';
-import { checkComment } from './comment-check.ts';
+import { checkComment, describeTextRefusal } from './comment-check.ts';
 import { parseComments } from './comment-list.ts';
 import { sendRefusal } from './http-refusal.ts';
 
@@ -50,27 +50,34 @@ export function serveCommentIntake(app: FastifyInstance, options: CommentRoutesO
 async function readComments(
   { params, query, body }: PostRequest,
   { maxText, bodyTurns: turns }: CommentRoutesOptions,
-): Promise<readonly (Draft | RefusalCode)[] | RefusalCode> {
+): Promise<readonly (Draft | Refusal)[] | RefusalCode> {
   if (!isRoomName(params.room)) return 'ROOM_NAME_INVALID';
   if (query.wait !== undefined && query.wait !== 'stored') return 'WAIT_INVALID';
   if (body === undefined) return 'NOT_JSON';
-  return parseComments(body, (value) => checkComment(value, maxText, true), { most: MOST_COMMENTS, maxText, turns });
+  return parseComments(body, (value) => readDraft(value, maxText), { most: MOST_COMMENTS, maxText, turns });
+}
+
+/** One comment as it was sent: its draft, or why there is none. */
+export function readDraft(comment: unknown, maxText: number): Draft | Refusal {
+  const draft = checkComment(comment, maxText, true);
+  if (typeof draft !== 'string') return draft;
+  if (draft !== 'TEXT_INVALID') return { code: draft };
+  return { code: draft, message: describeTextRefusal((comment as { text?: unknown }).text, maxText) };
 }
 
 /**
  * Offers each of `comments` to the room, whose name is valid, and tells `posting` what became of it; with `stored`, also
- * what the store said later. Refusals are counted, also of those that are a code already.
+ * what the store said later. Refusals are counted, those of `comments` among them.
  */
 export function takeIn(
   room: string,
-  comments: readonly (Draft | RefusalCode)[],
+  comments: readonly (Draft | Refusal)[],
   posting: Posting,
   { rooms, tally }: CommentRoutesOptions,
   stored: boolean,
 ): void {
   for (const [index, draft] of comments.entries()) {
-    const refusal =
-      typeof draft === 'string' ? { code: draft } : rooms.offer(room, draft, stored ? posting : null, index);
+    const refusal = 'code' in draft ? draft : rooms.offer(room, draft, stored ? posting : null, index);
     if (refusal === undefined) {
       tally.commentsHttp += 1;
       posting.take();

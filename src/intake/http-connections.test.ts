@@ -27,7 +27,8 @@ class Rig {
     const logger = pino({}, { write: (line: string) => this.logged.push(line) });
     const { clock, tally } = this;
     const connections = new ApiConnections({ tally, logger, clock, most: () => most, mostUnsent });
-    this.app = Fastify({ serverFactory: (handle) => createApiServer(handle, { connections, tally, logger }) });
+    const options = { connections, tally, logger, cors: () => ({}) };
+    this.app = Fastify({ serverFactory: (handle) => createApiServer(handle, options) });
     this.app.addHook('onRequest', async (_request, reply) => {
       if (!connections.hasRoom()) return reply.code(503).send('full');
     });

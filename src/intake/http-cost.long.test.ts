@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import type { Codec } from '../frames/codec.ts';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
 import { Metrics } from '../metrics/metrics.ts';
@@ -49,7 +50,7 @@ let metrics: Metrics;
 let port: number;
 
 beforeAll(async () => {
-  const store = new MemoryStore({ comments: 1e6, bytes: 1e10, age: 1e9, now: () => 0 });
+  const store = new MemoryStore({ comments: 1e6, bytes: 1e10, age: 1e9, clock: new FakeClock(0) });
   const memory = createCounters(SHARDS);
   const shards = Array.from({ length: SHARDS }, (_, shard) => new ShardCounters(memory, shard));
   const ring = new RingWriter(createRing(1 << 20, SHARDS));

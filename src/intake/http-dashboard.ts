@@ -53,11 +53,11 @@ export function serveDashboard(
 
   const stopListening = sampler.listen((tick, at) => {
     const bytes = eventBytes('tick', tick, at);
-    const rooms = new Map<string, Buffer>();
+    const rooms = new Map<string, Promise<Buffer>>();
     for (const reader of readers) {
       if (isStill(reader)) reader.response.destroy();
       send(reader, bytes);
-      if (reader.room !== null) send(reader, roomBytes(reader.room, rooms));
+      if (reader.room !== null) sendRoom(reader, reader.room, rooms);
     }
   });
 
@@ -105,17 +105,19 @@ export function serveDashboard(
     response.write(`retry: ${RETRY_MS}\n\n`);
     for (const part of history) send(reader, part);
     response.uncork();
-    if (room !== null) send(reader, roomBytes(room, new Map()));
+    if (room !== null) sendRoom(reader, room, new Map());
     return reply;
   });
 
-  /** Made once a second for all who look at the same room. */
-  function roomBytes(room: string, made: Map<string, Buffer>): Buffer {
-    const known = made.get(room);
-    if (known !== undefined) return known;
-    const bytes = eventBytes('room', JSON.stringify(sampler.describeRoom(room)));
+  /** Made once a second for all that look at the same room. A room that cannot be read ends the stream: the page comes back. */
+  function sendRoom(reader: Reader, room: string, made: Map<string, Promise<Buffer>>): void {
+    const bytes =
+      made.get(room) ?? sampler.describeRoom(room).then((detail) => eventBytes('room', JSON.stringify(detail)));
     made.set(room, bytes);
-    return bytes;
+    bytes.then(
+      (event) => send(reader, event),
+      () => reader.response.destroy(),
+    );
   }
 }
 

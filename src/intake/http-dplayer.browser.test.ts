@@ -193,7 +193,7 @@ describe.skipIf(!findsBrowser('DPlayer in a browser'))('a stock DPlayer on anoth
   it('shows why a comment was refused, and nothing is stored', async () => {
     const page = await openPlayer(open, 'strict');
     await page.evaluate(() => window.dp.danmaku.send({ text: 'x'.repeat(201), color: 0xffffff, type: 0 }));
-    expect(await firstNotice(page)).toMatch(/^a comment has 1 to 200 characters/);
+    expect(await firstNotice(page)).toMatch(/^text is too long: 201 characters, at most 200 are allowed/);
     expect(await textsOf(open, 'strict')).toEqual([]);
   });
 

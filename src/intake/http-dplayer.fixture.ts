@@ -1,5 +1,6 @@
 import type { LightMyRequestResponse } from 'fastify';
 import { expect } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import type { RefusalCode } from '../codes.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createApi, type HttpRig } from './http-api.fixture.ts';
@@ -14,7 +15,7 @@ export const PATH = '/dplayer/v3/';
 
 /** The API over a store in memory. */
 export function createMemoryApi(options: Parameters<typeof createApi>[1] = {}): Promise<HttpRig<MemoryStore>> {
-  return createApi(new MemoryStore({ comments: 100_000, bytes: 1e9, age: 1e9, now: () => 0 }), options);
+  return createApi(new MemoryStore({ comments: 100_000, bytes: 1e9, age: 1e9, clock: new FakeClock(0) }), options);
 }
 
 /** What DPlayer makes of a good answer. */

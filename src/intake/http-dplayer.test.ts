@@ -27,7 +27,7 @@ describe('POST /dplayer/v3/', () => {
   it('makes a comment like any other of it', async () => {
     const { post, answered, store } = await createMemoryApi();
     await answered(post(PATH, { ...SENT, text: ' <b>"Tom" & \'Jerry\'</b> ' }));
-    const [batch] = await store.read('lobby', 0, 1, 1e6);
+    const [batch] = (await store.read('lobby', 0, 1, 1e6)).batches;
     const { comments } = decodeBatch(batch ?? { seq: 0, prev: 0, bytes: new Uint8Array() });
     expect(comments).toEqual([
       {
@@ -69,10 +69,16 @@ describe('POST /dplayer/v3/', () => {
     expect(rowsOf(await get(`${PATH}?id=lobby`))).toEqual([row]);
   });
 
-  it('takes an id that is a number, as the GET has it as text', async () => {
+  it.each([42, Number.MAX_SAFE_INTEGER])('takes %i as an id, as the GET has it as text', async (id) => {
     const { post, get, answered } = await createMemoryApi();
-    await answered(post(PATH, { ...SENT, id: 42 }));
-    expect(rowsOf(await get(`${PATH}?id=42`))).toHaveLength(1);
+    await answered(post(PATH, { ...SENT, id }));
+    expect(rowsOf(await get(`${PATH}?id=${id}`))).toHaveLength(1);
+  });
+
+  it('says which rule a text breaks, with the bound in force', async () => {
+    const { post } = await createMemoryApi();
+    const refused = await post(PATH, { ...SENT, text: 'x'.repeat(201) });
+    expect(refused.json()).toMatchObject({ msg: 'text is too long: 201 characters, at most 200 are allowed' });
   });
 
   it.each<[RefusalCode, string, object | string]>([
@@ -85,6 +91,9 @@ describe('POST /dplayer/v3/', () => {
     ['ROOM_NAME_INVALID', 'an id of 65 characters', { ...SENT, id: 'a'.repeat(65) }],
     ['ROOM_NAME_INVALID', 'an id that is an array', { ...SENT, id: ['lobby'] }],
     ['ROOM_NAME_INVALID', 'an id that is a huge number', { ...SENT, id: 1e300 }],
+    ['ROOM_NAME_INVALID', 'an id that JSON has rounded', JSON.stringify(SENT).replace('"lobby"', '9007199254740993')],
+    ['ROOM_NAME_INVALID', 'an id of 64 bits', JSON.stringify(SENT).replace('"lobby"', '1330394524299587072')],
+    ['ROOM_NAME_INVALID', 'an id that is a fraction', { ...SENT, id: 1.5 }],
     ['TIME_INVALID', 'a time below 0', { ...SENT, time: -0.001 }],
     ['TIME_INVALID', 'a time that is NaN, which is null in JSON', { ...SENT, time: Number.NaN }],
     ['TIME_INVALID', 'a time without end', JSON.stringify(SENT).replace('12.3456', '1e999')],
@@ -107,6 +116,8 @@ describe('POST /dplayer/v3/', () => {
     ['NAME_INVALID', 'an author with a control character', { ...SENT, author: 'a\u0000' }],
     ['NAME_INVALID', 'an author with half a character', { ...SENT, author: 'a\ud83c' }],
     ['NAME_INVALID', 'an author that is an object', { ...SENT, author: {} }],
+    ['NAME_INVALID', 'an author of 64 bits', JSON.stringify(SENT).replace('"DIYgod"', '1330394524299587072')],
+    ['NAME_INVALID', 'an author that is a fraction', { ...SENT, author: 0.5 }],
     ['TEXT_INVALID', 'no text', { ...SENT, text: undefined }],
     ['TEXT_INVALID', 'an empty text', { ...SENT, text: '' }],
     ['TEXT_INVALID', 'white space', { ...SENT, text: '  ' }],
@@ -117,7 +128,7 @@ describe('POST /dplayer/v3/', () => {
     const { post, clock, store, sink, tally } = await createMemoryApi();
     expectRefused(await post(PATH, payload), code);
     await clock.advance(2_000);
-    expect([store.lastSeq('lobby'), sink.pushes]).toEqual([0, []]);
+    expect([(await store.head('lobby')).seq, sink.pushes]).toEqual([0, []]);
     expect([...tally.refused]).toEqual([[code, 1]]);
   });
 
@@ -128,7 +139,7 @@ describe('POST /dplayer/v3/', () => {
     expectRefused(await post(PATH, Buffer.from([0x22, 0xff, 0x22])), 'NOT_UTF8');
     expectRefused(await post(PATH, undefined, {}), 'NOT_JSON');
     await clock.advance(2_000);
-    expect(store.lastSeq('lobby')).toBe(0);
+    expect((await store.head('lobby')).seq).toBe(0);
   });
 
   it('says so when the room has no place', async () => {

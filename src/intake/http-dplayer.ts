@@ -10,10 +10,9 @@ import { placeOf } from '../comment-id.ts';
 import { DPLAYER_TYPE, DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
 import { renderExport } from '../exports/export-format.ts';
 import { type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
-import { checkComment } from './comment-check.ts';
 import { largestComment } from './comment-list.ts';
 import { parseJson } from './http-body.ts';
-import { type CommentRoutesOptions, Posting, takeIn } from './http-comments.ts';
+import { type CommentRoutesOptions, Posting, readDraft, takeIn } from './http-comments.ts';
 import type { HistoryOptions } from './http-history.ts';
 import { sendRefusal } from './http-refusal.ts';
 import { isGone } from './http-stream.ts';
@@ -41,12 +40,11 @@ type PostRequest = FastifyRequest<{ Body: Buffer | undefined }>;
  * `{"code":1,"msg","error"}` here, whoever refuses: `error` is volley's code.
  */
 export function serveDplayer(app: FastifyInstance, options: DplayerOptions): void {
-  const messages = describeFields(options.maxText);
   const onSend = async (_request: unknown, reply: FastifyReply, payload: unknown): Promise<unknown> => {
     if (reply.statusCode < 400 || typeof payload !== 'string') return payload;
     const { code, detail } = JSON.parse(payload) as Problem;
     reply.code(200).type('application/json');
-    return JSON.stringify({ code: 1, msg: messages.get(code) ?? detail, error: code });
+    return JSON.stringify({ code: 1, msg: MESSAGES.get(code) ?? detail, error: code });
   };
   for (const path of PATHS) {
     app.get(path, { onSend }, (request: ReadRequest, reply) => sendNewest(request, reply, options));
@@ -55,17 +53,13 @@ export function serveDplayer(app: FastifyInstance, options: DplayerOptions): voi
 }
 
 /** Refusals in the words of DPlayer's fields; people read them over the video. */
-function describeFields(maxText: number): ReadonlyMap<string, string> {
-  const messages: Partial<Record<RefusalCode, string>> = {
-    ROOM_NAME_INVALID: 'id must be 1 to 64 of the characters A-Z, a-z, 0-9 and . _ : -',
-    LIMIT_INVALID: 'max must be a whole number, 1 or more',
-    TEXT_INVALID: `a comment has 1 to ${maxText} characters, not all white space, and no control characters`,
-    MODE_INVALID: 'type must be 0 (scroll), 1 (top) or 2 (bottom)',
-    COLOR_INVALID: 'color must be a whole number from 0 to 16777215 or like #ff00ff',
-    NAME_INVALID: 'author must be text without control characters',
-  };
-  return new Map(Object.entries(messages));
-}
+const MESSAGES: ReadonlyMap<string, string> = new Map<RefusalCode, string>([
+  ['ROOM_NAME_INVALID', 'id must be 1 to 64 of the characters A-Z, a-z, 0-9 and . _ : -, or a whole number below 2^53'],
+  ['LIMIT_INVALID', 'max must be a whole number, 1 or more'],
+  ['MODE_INVALID', 'type must be 0 (scroll), 1 (top) or 2 (bottom)'],
+  ['COLOR_INVALID', 'color must be a whole number from 0 to 16777215 or like #ff00ff'],
+  ['NAME_INVALID', 'author must be text without control characters, or a whole number below 2^53'],
+]);
 
 /** Stores one comment; answers once the store holds it. */
 async function takePost({ body }: PostRequest, reply: FastifyReply, options: DplayerOptions): Promise<unknown> {
@@ -75,7 +69,7 @@ async function takePost({ body }: PostRequest, reply: FastifyReply, options: Dpl
     return sendRefusal(reply, { code: posted });
   }
   const posting = new Posting(1);
-  takeIn(posted.room, [checkComment(posted.comment, options.maxText, true)], posting, options, true);
+  takeIn(posted.room, [readDraft(posted.comment, options.maxText)], posting, options, true);
   await posting.settled();
   if (posting.accepted === 0) return sendRefusal(reply, posting.firstRefusal);
   return { code: 0, data: { id: posting.ids[0] } };
@@ -90,7 +84,7 @@ function readPost(bytes: Buffer | undefined, maxText: number): { room: string; c
   if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) return 'NOT_AN_OBJECT';
   const { id, author, time, text, color, type } = body.value as Record<string, unknown>;
   // A page may well give its danmaku a number as its id, which reads as text in the GET.
-  const room = typeof id === 'number' ? String(id) : id;
+  const room = readNumberName(id);
   if (typeof room !== 'string' || !isRoomName(room)) return 'ROOM_NAME_INVALID';
   if (typeof time !== 'number' || !(time >= 0 && time <= MOST_TIME)) return 'TIME_INVALID';
   return {
@@ -126,12 +120,20 @@ function readColor(color: unknown): unknown {
  */
 function readAuthor(author: unknown): unknown {
   if (author === null) return undefined;
-  if (typeof author === 'number') return String(author);
-  if (typeof author !== 'string') return author;
+  const name = readNumberName(author);
+  if (typeof name !== 'string') return name;
   // 32 code points are at most 64 units; a pair that this first cut parts is behind them.
-  return Array.from(author.slice(0, BOUNDS.name * 2))
+  return Array.from(name.slice(0, BOUNDS.name * 2))
     .slice(0, BOUNDS.name)
     .join('');
+}
+
+/**
+ * A name that may have been sent as a number, as text. JSON's numbers hold 53 bits: a larger one has been rounded on
+ * the way to that of somebody else, so it stays what it is, which no name may be.
+ */
+function readNumberName(value: unknown): unknown {
+  return Number.isSafeInteger(value) ? String(value) : value;
 }
 
 /** Answers with the newest comments, written as they are read: neither a long room nor a slow reader holds much. */

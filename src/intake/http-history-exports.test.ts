@@ -8,7 +8,7 @@ import type { Comment } from '../comment.ts';
 import { AT, fillRoom } from '../exports/comments.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
-import type { StoredBatch } from '../store/store.ts';
+import type { Reading } from '../store/store.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { createApi, expectProblem, type HttpRig } from './http-api.fixture.ts';
 import { MOST_LONG_ANSWERS } from './http-stream.ts';
@@ -18,7 +18,7 @@ class FailingStore extends FakeStore {
   failsFrom = Number.POSITIVE_INFINITY;
   fault = new Error('the disk is gone');
 
-  override read(...args: Parameters<FakeStore['read']>): Promise<StoredBatch[]> {
+  override read(...args: Parameters<FakeStore['read']>): Promise<Reading> {
     if (this.reads.length >= this.failsFrom) return Promise.reject(this.fault);
     return super.read(...args);
   }

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import type { Comment } from '../comment.ts';
-import { fillRoom } from '../exports/comments.fixture.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createApi, expectProblem } from './http-api.fixture.ts';
 
@@ -17,7 +16,7 @@ interface Page {
 
 /** The API over a room `lobby` with so many comments in its batches, of which a store keeps 150. */
 async function createRoom(...sizes: number[]) {
-  const store = new MemoryStore({ comments: 150, bytes: 1e9, age: 1e9, now: () => 0 });
+  const store = new MemoryStore({ comments: 150, bytes: 1e9, age: 1e9, clock: new FakeClock(0) });
   const api = await createApi(store);
   for (const size of sizes) {
     for (let i = 0; i < size; i += 1) api.rooms.offer('lobby', draftOf(`text ${i}`), null, i);
@@ -54,7 +53,7 @@ describe('a page of comments', () => {
     const longest = { ...draftOf('😀'.repeat(200)), extra: '\u0001'.repeat(512) };
     for (let i = 0; i < 1_000; i += 1) rooms.offer('lobby', longest, null, i);
     await clock.advance(10);
-    expect(store.lastSeq('lobby')).toBe(1);
+    expect(await store.head('lobby')).toMatchObject({ seq: 1 });
     for (const order of ['asc', 'desc']) {
       const ids: string[] = [];
       let from = '';
@@ -156,32 +155,6 @@ describe('a page of comments', () => {
     expect(idsOf(await page(''))).toEqual(['1.0', '1.2']);
     expect(idsOf(await page('?order=desc&limit=1&until=1.2'))).toEqual(['1.0']);
     expect(await page('?limit=1')).toMatchObject({ next: '1.0', more: true });
-  });
-
-  it('is read in a turn of its own, however many are asked for together', async () => {
-    const store = new FakeStore();
-    fillRoom(store, 'lobby', 5);
-    const { get } = await createApi(store);
-    let turn = 0;
-    let turner = setImmediate(function count() {
-      turn += 1;
-      turner = setImmediate(count);
-    });
-    const turnsOfReads: number[] = [];
-    const read = store.read.bind(store);
-    store.read = (...asked) => {
-      turnsOfReads.push(turn);
-      return read(...asked);
-    };
-    const paths = Array.from({ length: 30 }, (_, i) =>
-      i % 3 === 0 ? '/dplayer/v3/?id=lobby' : `/rooms/lobby/comments?format=${i % 3 === 1 ? 'json' : 'xml'}`,
-    );
-    const answers = await Promise.all(paths.map((path) => get(path)));
-    clearImmediate(turner);
-    expect(answers.map(({ statusCode }) => statusCode)).toEqual(new Array(30).fill(200));
-    // DPlayer's are read twice.
-    expect(turnsOfReads).toHaveLength(40);
-    expect(new Set(turnsOfReads).size).toBe(40);
   });
 
   it('is refused behind 500 others that wait, which get theirs, and given again after them', async () => {

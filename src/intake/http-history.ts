@@ -20,8 +20,8 @@ type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQu
  */
 const PAGE_BYTES = 1_048_576;
 
-/** Readings that wait for their turn when another page is refused `BUSY`: it would wait for seconds. */
-const MOST_WAITING = 500;
+/** Pages that are being read when another is refused `BUSY`: it would wait for seconds. */
+const MOST_PAGES = 500;
 
 /** When a client that is refused may try again, in ms. */
 const RETRY_MS = 1_000;
@@ -36,6 +36,7 @@ export interface HistoryOptions {
 
 /** `GET /rooms/:room/comments`: a page of what is kept as JSON, or all of it as a document that is streamed. */
 export function serveHistory(app: FastifyInstance, { store, turns, answers, tally }: HistoryOptions): void {
+  let pages = 0;
   app.get('/rooms/:room/comments', async (request: ReadRequest, reply) => {
     const { room } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
@@ -43,11 +44,17 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers, tall
     if (typeof query === 'string') return sendRefusal(reply, { code: query });
     const source = { store, turns, room, isGone: () => isGone(reply) };
     if (query.format === 'json') {
-      if (turns.length >= MOST_WAITING) {
+      if (pages >= MOST_PAGES) {
         tally.refuse('BUSY');
         return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
       }
-      return reply.type(PAGE_TYPE).send(await readPage(source, query, request.query));
+      pages += 1;
+      try {
+        const page = await readPage(source, query, request.query);
+        return reply.type(PAGE_TYPE).send(page);
+      } finally {
+        pages -= 1;
+      }
     }
     const format = createFormat(query.format, room, query.origin);
     const headers = { 'Content-Disposition': `attachment; filename="${nameFile(room)}.${format.extension}"` };
@@ -101,8 +108,7 @@ async function readPage(
     bytes += part.length;
     if (more) break;
   }
-  // Not before: a room that was not asked for lately is looked for on disk, for which the walk waited for its turn.
-  const seq = store.lastSeq(room);
+  const { seq } = await store.head(room);
   const next = last ?? (range.newestFirst ? (until ?? String(seq + 1)) : since);
   const head = Buffer.from(`{"room":${JSON.stringify(room)},"seq":${seq},"comments":[`);
   return Buffer.concat([head, ...parts, Buffer.from(`],"next":${JSON.stringify(next)},"more":${more}}`)]);

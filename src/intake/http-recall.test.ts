@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import type { RefusalCode } from '../codes.ts';
 import { VolleyError } from '../codes.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
@@ -7,7 +8,7 @@ import { createApi, expectProblem } from './http-api.fixture.ts';
 
 /** The API over a room `lobby` with two batches of three comments, and a viewer. */
 async function createRoom() {
-  const store = new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => 0 });
+  const store = new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, clock: new FakeClock(0) });
   const api = await createApi(store);
   api.rooms.join('lobby', 0, 0, 1);
   for (const batch of ['one', 'two']) {
@@ -130,7 +131,7 @@ describe('DELETE /rooms/:room/comments/:id', () => {
     const { remove, texts, store } = await createRoom();
     for (const place of [0, 1, 2]) expect((await remove(`/rooms/lobby/comments/1.${place}`)).statusCode).toBe(204);
     expect(await texts()).toEqual(['2.0 two 0', '2.1 two 1', '2.2 two 2']);
-    expect(await store.read('lobby', 0, 2, 1e6)).toMatchObject([
+    expect((await store.read('lobby', 0, 2, 1e6)).batches).toMatchObject([
       { seq: 1, prev: 0, count: 0 },
       { seq: 2, prev: 1, count: 3 },
     ]);

@@ -4,7 +4,6 @@ import { REFUSALS, refusalOf, VolleyError } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
 import { parseCommentId } from '../comment-id.ts';
 import type { Tally } from '../metrics/tally.ts';
-import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
 import { discardBodies } from './http-body.ts';
 import { sendRefusal } from './http-refusal.ts';
@@ -12,7 +11,6 @@ import { sendRefusal } from './http-refusal.ts';
 type RecallRequest = FastifyRequest<{ Params: { room: string; id: string } }>;
 
 export interface RecallOptions {
-  readonly rooms: Rooms;
   readonly store: Store;
   readonly tally: Tally;
   readonly logger: Logger;
@@ -20,12 +18,12 @@ export interface RecallOptions {
 
 /**
  * `DELETE /rooms/:room/comments/:id`: takes a comment out of the store, then off the viewers' screens. Answered once
- * nothing that is read from now on has it; viewers hear of it with the room's next push.
+ * nothing that is read from now on has it; the store tells the rooms, and viewers hear of it with the next push.
  *
  * What the store refuses is logged once, and again after a recall that succeeded: on a full disk, all who take back what
  * a spammer said would else fill it further with the log.
  */
-export function serveRecall(app: FastifyInstance, { rooms, store, tally, logger }: RecallOptions): void {
+export function serveRecall(app: FastifyInstance, { store, tally, logger }: RecallOptions): void {
   let isFailing = false;
   const refuse = (reply: FastifyReply, error: unknown): FastifyReply => {
     if (!(error instanceof VolleyError && error.code in REFUSALS)) throw error;
@@ -40,17 +38,16 @@ export function serveRecall(app: FastifyInstance, { rooms, store, tally, logger 
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     const at = parseCommentId(id);
     if (at === null) return sendRefusal(reply, { code: 'ID_INVALID' });
-    let found: boolean;
+    let found: number;
     try {
-      found = await store.recall(room, at.seq, at.place);
+      found = await store.recall(room, at.seq, [at.place]);
     } catch (error) {
       return refuse(reply, error);
     }
     // Of what is not there nothing was written: that tells nothing.
-    if (!found) return sendRefusal(reply, { code: 'COMMENT_NOT_FOUND' });
+    if (found === 0) return sendRefusal(reply, { code: 'COMMENT_NOT_FOUND' });
     isFailing = false;
     tally.commentsRecalled += 1;
-    rooms.recalled(room, id);
     return reply.code(204).send();
   };
   // A scope of its own: no body is wanted, so what type one is said to have is all the same.

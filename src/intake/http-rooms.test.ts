@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createApi, expectProblem } from './http-api.fixture.ts';
 
 /** The API over a room `lobby` with so many comments in its batches. */
 async function createRoom(...sizes: number[]) {
-  const api = await createApi(new MemoryStore({ comments: 150, bytes: 1e9, age: 1e9, now: () => 0 }));
+  const api = await createApi(new MemoryStore({ comments: 150, bytes: 1e9, age: 1e9, clock: new FakeClock(0) }));
   for (const size of sizes) {
     for (let i = 0; i < size; i += 1) api.rooms.offer('lobby', draftOf(`text ${i}`), null, i);
     await api.clock.advance(1_010);

@@ -36,11 +36,12 @@ export function serveRooms(app: FastifyInstance, { rooms, store, clock = systemC
     return { rooms: page, ...(last && found.length > limit ? { next: `${last.viewers}:${last.room}` } : {}) };
   });
 
-  app.get('/rooms/:room', (request: RoomRequest, reply) => {
+  app.get('/rooms/:room', async (request: RoomRequest, reply) => {
     const { room } = request.params;
     if (!isRoomName(room)) return sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     const live = rooms.get(room);
-    return live === undefined ? { room, seq: store.lastSeq(room), viewers: 0, pending: 0 } : describeRoom(live);
+    if (live !== undefined && live.phase !== 'opening') return describeRoom(live);
+    return { room, seq: (await store.head(room)).seq, viewers: live?.viewers ?? 0, pending: live?.pending.length ?? 0 };
   });
 }
 

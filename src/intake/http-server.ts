@@ -35,11 +35,19 @@ export interface ApiServerOptions {
   readonly tally: Tally;
   readonly logger: Logger;
   readonly times?: RequestTimes | undefined;
+  /** The headers that let a page of `origin` read a refusal. */
+  readonly cors: (origin: string | undefined) => Readonly<Record<string, string>>;
+}
+
+/** What Node tells of a connection that it gives up. */
+interface ClientError extends NodeJS.ErrnoException {
+  /** What it has read of the request last. */
+  readonly rawPacket?: Buffer;
 }
 
 /** An HTTP server with bounds on what clients may have it hold, and with problem documents where Node has bare answers. */
 export function createApiServer(handle: RequestListener, options: ApiServerOptions): Server {
-  const { connections, tally, logger, times = REQUEST_TIMES } = options;
+  const { connections, tally, logger, cors, times = REQUEST_TIMES } = options;
   const server = createServer({
     maxHeaderSize: HEAD_BYTES,
     headersTimeout: times.head,
@@ -54,7 +62,8 @@ export function createApiServer(handle: RequestListener, options: ApiServerOptio
     return (request, response) => {
       connections.begin(request, response);
       tally.refuse(code);
-      response.writeHead(problem.status, { 'Content-Type': PROBLEM_TYPE, Connection: 'close' });
+      const headers = { ...cors(request.headers.origin), 'Content-Type': PROBLEM_TYPE, Connection: 'close' };
+      response.writeHead(problem.status, headers);
       response.end(JSON.stringify(problem));
     };
   };
@@ -66,7 +75,7 @@ export function createApiServer(handle: RequestListener, options: ApiServerOptio
     handle(request, response);
   });
   server.on('checkExpectation', refuse('EXPECTATION_FAILED'));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+  server.on('clientError', (error: ClientError, socket: Socket) => {
     // Behind the head of an answer nothing can be said any more.
     if (error.code === 'ECONNRESET' || connections.isAnswering(socket)) {
       socket.destroy();
@@ -76,7 +85,8 @@ export function createApiServer(handle: RequestListener, options: ApiServerOptio
     if (code === 'REQUEST_TIMEOUT') connections.timedOut();
     // Most who end their side in the middle of a request are gone.
     if (error.code !== 'HPE_INVALID_EOF_STATE') tally.refuse(code);
-    writeProblem(socket, { code });
+    const [, origin] = /\norigin:[ \t]*([^\s]+)/i.exec(String(error.rawPacket)) ?? [];
+    writeProblem(socket, { code }, cors(origin));
   });
   // For want of files, say. The connection waits, or the system drops it; those that there are go on.
   server.on('error', (error) => {

@@ -15,7 +15,7 @@ describe('a problem document', () => {
       title: 'Not Found',
       status: 404,
       code: 'ROOM_NAME_INVALID',
-      detail: 'a room name must match [A-Za-z0-9._:-]{1,64}',
+      detail: 'a room name has 1 to 64 characters of A-Z, a-z, 0-9 and . _ : -',
     });
   });
 

@@ -21,18 +21,26 @@ export function describeProblem(refusal: Refusal): Problem {
     title: STATUS_CODES[status] ?? 'Error',
     status,
     code: refusal.code,
-    detail: message,
+    detail: refusal.message ?? message,
   };
   return refusal.retryAfterMs === undefined ? problem : { ...problem, retryAfterMs: refusal.retryAfterMs };
 }
 
 /** Answers on a connection on which there is no request that could be answered, and closes it. */
-export function writeProblem(socket: Socket, refusal: Refusal): void {
+export function writeProblem(socket: Socket, refusal: Refusal, headers: Readonly<Record<string, string>> = {}): void {
   const problem = describeProblem(refusal);
   const body = JSON.stringify(problem);
   const { status, title, retryAfterMs } = problem;
-  const retry = retryAfterMs === undefined ? '' : `Retry-After: ${Math.ceil(retryAfterMs / 1_000)}\r\n`;
-  const head = `HTTP/1.1 ${status} ${title}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n`;
-  if (socket.writable) socket.end(`${head}${retry}Connection: close\r\n\r\n${body}`, () => socket.destroy());
+  const retry = retryAfterMs === undefined ? {} : { 'Retry-After': Math.ceil(retryAfterMs / 1_000) };
+  const all = {
+    'Content-Type': PROBLEM_TYPE,
+    'Content-Length': body.length,
+    ...headers,
+    ...retry,
+    Connection: 'close',
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (socket.writable)
+    socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
   else socket.destroy();
 }

@@ -9,7 +9,7 @@ function createRooms(count: number): Map<string, Room> {
   const random = seeded(7);
   const rooms = new Map<string, Room>();
   for (let i = 0; i < count; i += 1) {
-    const room = new Room(`room-${random()}`, i, 1);
+    const room = new Room(`room-${random()}`, 1);
     room.addViewers(0, 0, Math.floor(random() * 40));
     rooms.set(room.name, room);
   }

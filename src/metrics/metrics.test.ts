@@ -98,8 +98,9 @@ describe('the metrics', () => {
     const { shards, read } = await createMetrics();
     const names = ['viewers', 'joined', 'messagesReceived', 'published', 'deliveries', 'deliveredBytes'] as const;
     const drops = ['dropped', 'skippedSent', 'slowClosed'] as const;
+    const rest = ['cpu', 'floodClosed', 'catchUpBytes', 'joinsWaiting'] as const;
     for (const [shard, row] of shards.entries()) {
-      for (const [i, name] of [...names, ...drops, 'cpu' as const].entries()) row.set(name, 100 * shard + i + 1);
+      for (const [i, name] of [...names, ...drops, ...rest].entries()) row.set(name, 100 * shard + i + 1);
       row.set('delayMean', 0.25 + shard);
       row.set('delayMax', 0.5 + shard);
     }
@@ -115,6 +116,9 @@ describe('the metrics', () => {
       'volley_drops_total{shard="1",reason="skipped"}': 108,
       'volley_drops_total{shard="0",reason="slow_close"}': 9,
       'volley_thread_cpu_seconds_total{thread="1"}': 110,
+      'volley_flood_closes_total{shard="1"}': 111,
+      'volley_catch_up_bytes{shard="0"}': 12,
+      'volley_joins_waiting{shard="1"}': 113,
       'volley_event_loop_delay_mean_seconds{thread="0"}': 0.25,
       'volley_event_loop_delay_max_seconds{thread="1"}': 1.5,
     });
@@ -141,7 +145,7 @@ describe('the metrics', () => {
     rooms.offer('a', draftOf('y'), null, 1);
     rooms.join('b', 0, 0, 3);
     ring.attach(0);
-    ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0 }]);
+    ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0, readers: Uint32Array.of(1) }]);
     expect(await read()).toMatchObject({
       volley_rooms: 2,
       volley_pending_comments: 2,

@@ -164,6 +164,11 @@ const COUNTERS: readonly Metric[] = [
     gather: ({ lostLines }) => [[lostLines()]],
   },
   {
+    name: 'volley_flood_closes_total',
+    help: 'Viewers closed because they sent too much, by shard.',
+    gather: ({ shards }) => shards.map((row, shard) => [row.get('floodClosed'), { shard: String(shard) }]),
+  },
+  {
     name: 'volley_thread_cpu_seconds_total',
     help: 'CPU time by thread: main, or the number of a shard.',
     gather: ({ shards }) => [
@@ -198,6 +203,16 @@ const GAUGES: readonly Metric[] = [
     name: 'volley_api_body_bytes',
     help: 'Bytes of bodies that have not arrived whole.',
     gather: ({ tally }) => [[tally.api.bodyBytes]],
+  },
+  {
+    name: 'volley_catch_up_bytes',
+    help: 'Bytes of backfill asked for or sent, and not read yet, by shard.',
+    gather: ({ shards }) => shards.map((row, shard) => [row.get('catchUpBytes'), { shard: String(shard) }]),
+  },
+  {
+    name: 'volley_joins_waiting',
+    help: 'Viewers that wait for their next step of backfill because of --catch-up-bytes, by shard.',
+    gather: ({ shards }) => shards.map((row, shard) => [row.get('joinsWaiting'), { shard: String(shard) }]),
   },
   { name: 'volley_rooms', help: 'Rooms that are live.', gather: ({ rooms }) => [[rooms.size]] },
   {

@@ -88,7 +88,7 @@ describe('a sample', () => {
     rig.shards[0].set('viewers', 3);
     rig.shards[1].set('viewers', 4);
     rig.ring.attach(0);
-    rig.ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0 }]);
+    rig.ring.write([{ topic: new Uint8Array(8), frame: new Uint8Array(100), flags: 0, readers: Uint32Array.of(1) }]);
     rig.rooms.join('a', 0, 0, 7);
     post(rig, 'b', 2);
     // The store does not answer, so what was fired stays in flight and what comes after waits.
@@ -282,7 +282,7 @@ describe('a room’s detail', () => {
     const rig = await createSampler();
     rig.rooms.join('a', 0, 0, 2);
     rig.rooms.join('a', 1, 2, 3);
-    expect(rig.sampler.describeRoom('a')).toMatchObject({ live: true, sincePush: null });
+    expect(await rig.sampler.describeRoom('a')).toMatchObject({ live: true, sincePush: null });
     post(rig, 'a', 4);
     await rig.clock.advance(10);
     const { stored, answer } = rig.store.store('a');
@@ -290,7 +290,7 @@ describe('a room’s detail', () => {
     rig.store.deliver(stored);
     await rig.clock.advance(1_000);
     post(rig, 'a', 1);
-    expect(rig.sampler.describeRoom('a')).toEqual({
+    expect(await rig.sampler.describeRoom('a')).toEqual({
       room: 'a',
       live: true,
       viewers: 5,
@@ -306,7 +306,12 @@ describe('a room’s detail', () => {
   it('is little of one that nobody watches', async () => {
     const rig = await createSampler();
     rig.store.deliver(rig.store.put('quiet', batchOf('x'), 41));
-    expect(rig.sampler.describeRoom('quiet')).toMatchObject({ live: false, seq: 41, viewers: 0, sincePush: null });
+    expect(await rig.sampler.describeRoom('quiet')).toMatchObject({
+      live: false,
+      seq: 41,
+      viewers: 0,
+      sincePush: null,
+    });
     expect(rig.rooms.size).toBe(0);
   });
 });

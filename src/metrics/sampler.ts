@@ -30,7 +30,7 @@ export interface SamplerOptions {
   readonly tally: Tally;
   readonly rooms: Pick<Rooms, 'size' | 'pending' | 'all' | 'get'>;
   readonly ring: Pick<RingWriter, 'used' | 'capacity'>;
-  readonly store: Pick<Store, 'stats' | 'lastSeq'>;
+  readonly store: Pick<Store, 'stats' | 'head'>;
   readonly shards: readonly ShardCounters[];
   /** Told of a sample that could not be made. The sampler goes on with the next second. */
   readonly onFault: (error: unknown) => void;
@@ -79,11 +79,11 @@ export class Sampler {
   }
 
   /** One room as it is now, live or not, but for its comments a second, which are the last sample's. */
-  describeRoom(name: string): RoomDetail {
+  async describeRoom(name: string): Promise<RoomDetail> {
     const { rooms, store, shards, clock } = this.#options;
     const room = rooms.get(name);
     if (room === undefined) {
-      const seq = store.lastSeq(name);
+      const { seq } = await store.head(name);
       const nobody = { viewersByCodec: [0, 0, 0], viewersByShard: shards.map(() => 0) };
       return { room: name, live: false, viewers: 0, comments: 0, pending: 0, seq, ...nobody, sincePush: null };
     }

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import { recallMessage } from '../frames/recall-message.ts';
 import { RecentRecalls } from './recent-recalls.ts';
 
@@ -50,24 +49,6 @@ describe('recent recalls', () => {
     recalls.add('a', '3.0', 299_999);
     expect(written(299_999)).toBe(2);
     expect(written(300_000)).toBe(3);
-  });
-
-  it('that a store remembered count from their own time, and from now where the clock was set back', () => {
-    const recalls = new RecentRecalls();
-    const clock = new FakeClock();
-    const [now, at] = [clock.now(), clock.unix()];
-    const recalled = [
-      { room: 'a', id: '1.0', at: at - 299_999 },
-      { room: 'b', id: '1.0', at: at - 100_000 },
-      { room: 'a', id: '2.0', at: at + 900_000 },
-    ];
-    recalls.restore(recalled, clock);
-    const idsAt = (time: number): string[][] => ['a', 'b'].map((room) => idsIn(recalls.messageOf(room, now + time)));
-    expect(idsAt(0)).toEqual([['1.0', '2.0'], ['1.0']]);
-    expect(idsAt(1)).toEqual([['2.0'], ['1.0']]);
-    expect(idsAt(199_999)).toEqual([['2.0'], ['1.0']]);
-    expect(idsAt(200_000)).toEqual([['2.0'], []]);
-    expect(idsAt(300_000)).toEqual([[], []]);
   });
 
   it('are the newest 2,000 of a room', () => {

@@ -1,6 +1,5 @@
-import type { Clock } from '../clock.ts';
 import { recallMessage } from '../frames/recall-message.ts';
-import { RECALLS_REMEMBERED, RECALLS_REMEMBERED_MS, type RecalledComment } from '../store/store.ts';
+import { RECALLS_REMEMBERED, RECALLS_REMEMBERED_MS } from '../store/store.ts';
 
 /** Most ids remembered a room, the newest: one message of at most 50 KB. */
 const MOST_OF_ROOM = 2_000;
@@ -43,11 +42,6 @@ export class RecentRecalls {
       this.#count -= ids.length;
       this.#rooms.delete(oldest);
     }
-  }
-
-  /** Remembers what a store gave at its start, oldest first. */
-  restore(recalled: readonly RecalledComment[], clock: Clock): void {
-    for (const { room, id, at } of recalled) this.add(room, id, clock.now() - Math.max(0, clock.unix() - at));
   }
 
   /**

@@ -1,6 +1,7 @@
 import type { RefusalCode } from '../codes.ts';
 import type { TimedDraft } from '../frames/batch.ts';
 import { ALL_CODECS, CODECS, type Codec, topicOf } from '../frames/codec.ts';
+import { maskWords } from '../frames/frame-ring.ts';
 import type { StoredBatch } from '../store/store.ts';
 
 /** Whoever sent comments and hears what became of them, by the number that it gave each. */
@@ -18,11 +19,19 @@ export interface Waiting extends TimedDraft {
 }
 
 /**
- * What a room is doing with the batch that it has between fire and commit, of which there is at most one.
+ * What a room is doing. Between fire and commit it has one batch of its own at most.
  *
- *   idle ──fire──▶ appending ──stored and in the tail──▶ pushing ──committed to the ring──▶ idle
+ *   opening ──the store follows it──▶ idle ──fire──▶ appending ──answered and in the tail──▶ pushing
+ *      │ ▲                            ▲ ▲                │                                      │
+ *      └─┘ the store failed:          │ └────refused─────┘                                      │
+ *          again after a second       └───────────────committed to the ring────────────────────┘
+ *
+ * `appending` ends when both have come, in whichever order: the append's answer with a seq, and the tail with a batch of
+ * that seq. Batches of other nodes that the tail brings meanwhile wait for it, so that all go out as one push. A refused
+ * append (STORE_UNKNOWN too) ends it at once; if the tail brings the batch after all, it is pushed like another node's.
+ * While a room is `opening`, its comments wait and joins queue.
  */
-type RoomPhase = 'idle' | 'appending' | 'pushing';
+type RoomPhase = 'opening' | 'idle' | 'appending' | 'pushing';
 
 const encoder = new TextEncoder();
 
@@ -30,8 +39,10 @@ const encoder = new TextEncoder();
 export class Room {
   readonly name: string;
   /** The last committed seq: every shard has been told of the ring entries up to here, and of nothing beyond. */
-  seq: number;
-  phase: RoomPhase = 'idle';
+  seq = 0;
+  phase: RoomPhase = 'opening';
+  /** What is to be done once it is open. */
+  onOpen: (() => void)[] = [];
   /** Accepted, not yet fired, oldest first. */
   pending: Waiting[] = [];
   /** Delivered by the store, not yet pushed, oldest first. */
@@ -55,11 +66,14 @@ export class Room {
   readonly viewersByCodec: [number, number, number] = [0, 0, 0];
   /** Viewers by shard and codec, so that a lost shard's can be taken off: `[shard * 3 + codec]`. */
   readonly #byShard: Uint32Array;
+  /** The shards whose count is not 0, by codec. */
+  readonly #masks: (Uint32Array | undefined)[] = [];
+  readonly #shards: number;
   readonly #topics: (Uint8Array | undefined)[] = [];
 
-  constructor(name: string, seq: number, shards: number) {
+  constructor(name: string, shards: number) {
     this.name = name;
-    this.seq = seq;
+    this.#shards = shards;
     this.#byShard = new Uint32Array(shards * CODECS.length);
   }
 
@@ -74,9 +88,22 @@ export class Room {
     return this.#topics[codec];
   }
 
+  /** The shards with viewers on `codec`, as a mask for the ring. It changes as viewers come and go. */
+  shardsOf(codec: Codec): Uint32Array {
+    this.#masks[codec] ??= new Uint32Array(maskWords(this.#shards));
+    return this.#masks[codec];
+  }
+
+  /** Counts viewers in, or out where `count` is negative. */
   addViewers(shard: number, codec: Codec, count: number): void {
+    if (count === 0) return;
     const index = shard * CODECS.length + codec;
-    this.#byShard[index] = (this.#byShard[index] ?? 0) + count;
+    const viewers = (this.#byShard[index] ?? 0) + count;
+    this.#byShard[index] = viewers;
+    const mask = this.shardsOf(codec);
+    const bit = 1 << (shard & 31);
+    const others = (mask[shard >>> 5] ?? 0) & ~bit;
+    mask[shard >>> 5] = viewers > 0 ? others | bit : others;
     this.viewersByCodec[codec] += count;
     this.viewers += count;
   }

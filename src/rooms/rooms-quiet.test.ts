@@ -7,7 +7,7 @@ import { createRooms, draftOf, Receipts, type RigOptions } from './rooms.fixture
 
 function createQuietRooms(options: RigOptions = {}) {
   const clock = new FakeClock(0);
-  const store = new MemoryStore({ comments: 100_000, bytes: 1e9, age: 1e9, now: () => clock.now() });
+  const store = new MemoryStore({ comments: 100_000, bytes: 1e9, age: 1e9, clock });
   return createRooms(store, { heartbeat: 15_000, ...options, clock });
 }
 
@@ -95,7 +95,9 @@ describe('a room that nobody watches', () => {
       { seqs: [2], prevs: [1] },
     ]);
     expect(rooms.size).toBe(0);
-    expect(rooms.join('a', 0, 0, 1).seq).toBe(2);
+    const room = rooms.join('a', 0, 0, 1);
+    await settle();
+    expect(room.seq).toBe(2);
   });
 
   it('does not fire sooner than the interval for having been left', async () => {
@@ -190,6 +192,7 @@ describe('the end', () => {
     rooms.drain().then(() => {
       drained = true;
     });
+    await settle();
     expect(store.waiting.map(({ room }) => room)).toEqual(['a', 'b']);
     expect(rooms.offer('a', draftOf('late'), receipts, 6)?.code).toBe('SHUTTING_DOWN');
     for (const name of ['a', 'b', 'a', 'a']) {
@@ -212,6 +215,7 @@ describe('the end', () => {
     const receipts = new Receipts();
     rooms.offer('a', draftOf('lost'), receipts, 0);
     const drained = rooms.drain();
+    await settle();
     store.fail('a');
     await drained;
     expect(receipts.codes.get(0)).toBe('STORE_FULL');

@@ -1,13 +1,15 @@
 /** Recalls: when a room tells its viewers, and who is told later. */
+
 import { describe, expect, it } from 'vitest';
+import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import { recallMessage } from '../frames/recall-message.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
-import { createRooms, draftOf } from './rooms.fixture.ts';
+import { createRooms, draftOf, recallOf } from './rooms.fixture.ts';
 
 function memory(): MemoryStore {
-  return new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, now: () => 0 });
+  return new MemoryStore({ comments: 1_000, bytes: 1e9, age: 1e9, clock: new FakeClock(0) });
 }
 
 describe('a recall', () => {
@@ -16,8 +18,8 @@ describe('a recall', () => {
     rooms.join('a', 0, 0, 1);
     await clock.advance(5_000);
     const now = clock.now();
-    rooms.recalled('a', '3.1');
-    rooms.recalled('a', '3.2');
+    rooms.recalled([recallOf('a', '3.1')]);
+    rooms.recalled([recallOf('a', '3.2')]);
     await clock.advance(10);
     expect(sink.pushes).toMatchObject([{ room: 'a', at: now + 10, seqs: [], recalled: ['3.1', '3.2'] }]);
   });
@@ -28,7 +30,7 @@ describe('a recall', () => {
     rooms.offer('a', draftOf('one'), null, 1);
     await clock.advance(10);
     rooms.offer('a', draftOf('two'), null, 2);
-    rooms.recalled('a', '1.0');
+    rooms.recalled([recallOf('a', '1.0')]);
     await clock.advance(900);
     expect(sink.pushes).toHaveLength(1);
     await clock.advance(200);
@@ -43,7 +45,7 @@ describe('a recall', () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
     rooms.join('a', 0, 0, 1);
     rooms.offer('a', draftOf('x'), null, 1);
-    rooms.recalled('a', '1.0');
+    rooms.recalled([recallOf('a', '1.0')]);
     await clock.advance(10);
     expect(sink.pushes).toEqual([]);
     store.fail('a', new VolleyError('STORE_FULL', 'full'));
@@ -55,7 +57,7 @@ describe('a recall', () => {
     const { rooms, clock, sink } = await createRooms(memory());
     rooms.join('a', 0, 0, 1);
     const ids = Array.from({ length: 450 }, (_, i) => `1.${i}`);
-    for (const id of ids) rooms.recalled('a', id);
+    for (const id of ids) rooms.recalled([recallOf('a', id)]);
     await clock.advance(3_000);
     expect(sink.pushes.map(({ recalled }) => recalled.length)).toEqual([200, 200, 50]);
     expect(sink.pushes.flatMap(({ recalled }) => recalled)).toEqual(ids);
@@ -65,7 +67,7 @@ describe('a recall', () => {
 
   it('costs a room that nobody watches nothing', async () => {
     const { rooms, clock, sink } = await createRooms(memory());
-    rooms.recalled('nobody', '1.0');
+    rooms.recalled([recallOf('nobody', '1.0')]);
     await clock.advance(2_000);
     expect(rooms.size).toBe(0);
     expect(sink.pushes).toEqual([]);
@@ -74,9 +76,26 @@ describe('a recall', () => {
   it('is remembered, watched or not, for those who were away', async () => {
     const { rooms, clock } = await createRooms(memory());
     rooms.join('a', 0, 0, 1);
-    rooms.recalled('a', '1.0');
-    rooms.recalled('b', '7.0');
+    rooms.recalled([recallOf('a', '1.0')]);
+    rooms.recalled([recallOf('b', '7.0')]);
     expect(rooms.recalls.messageOf('a', clock.now())).toBe(recallMessage(['1.0']));
     expect(rooms.recalls.messageOf('b', clock.now())).toBe(recallMessage(['7.0']));
+  });
+
+  it('that a store remembered counts from its own time, and from now where the clock was set back', async () => {
+    const { rooms, clock } = await createRooms(memory());
+    const [now, at] = [clock.now(), clock.unix()];
+    rooms.recalled([
+      recallOf('a', '1.0', at - 299_999),
+      recallOf('b', '1.0', at - 100_000),
+      recallOf('a', '2.0', at + 900_000),
+    ]);
+    const idsAt = (time: number): unknown[] =>
+      ['a', 'b'].map((room) => JSON.parse(rooms.recalls.messageOf(room, now + time) ?? '{"ids":[]}').ids);
+    expect(idsAt(0)).toEqual([['1.0', '2.0'], ['1.0']]);
+    expect(idsAt(1)).toEqual([['2.0'], ['1.0']]);
+    expect(idsAt(199_999)).toEqual([['2.0'], ['1.0']]);
+    expect(idsAt(200_000)).toEqual([['2.0'], []]);
+    expect(idsAt(300_000)).toEqual([[], []]);
   });
 });

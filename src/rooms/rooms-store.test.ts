@@ -5,6 +5,83 @@ import { VolleyError } from '../codes.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { batchOf, createRooms, draftOf, Receipts, textsOf } from './rooms.fixture.ts';
 
+describe('a room that the store opens late', () => {
+  it('has its comments wait, and begins where the store says', async () => {
+    const { rooms, clock, store, sink } = await createRooms(new FakeStore());
+    store.deliver(store.put('a', batchOf('before'), 5));
+    store.holdReads = true;
+    rooms.join('a', 0, 0, 1);
+    rooms.offer('a', draftOf('x'), null, 0);
+    await clock.advance(2_000);
+    expect([rooms.get('a')?.phase, rooms.pending, store.appended]).toEqual(['opening', 1, []]);
+    store.answerReads();
+    await clock.advance(10);
+    const { stored, answer } = store.store('a');
+    store.deliver(stored);
+    answer();
+    await clock.advance(10);
+    expect(sink.pushes).toMatchObject([{ seqs: [6], prevs: [5], texts: ['x'] }]);
+  });
+
+  it('refuses them when it cannot be opened, and is tried again as long as somebody watches', async () => {
+    const faults: string[] = [];
+    const { rooms, clock, store } = await createRooms(new FakeStore(), { onFault: (room) => faults.push(room) });
+    const receipts = new Receipts();
+    store.followFault = new VolleyError('STORE_FAILED', 'gone');
+    rooms.join('a', 0, 0, 1);
+    rooms.offer('a', draftOf('x'), receipts, 7);
+    await clock.advance(2_500);
+    expect(receipts.codes.get(7)).toBe('STORE_FAILED');
+    expect(faults).toEqual(['a', 'a', 'a']);
+    store.followFault = null;
+    await clock.advance(1_000);
+    expect(rooms.get('a')?.phase).toBe('idle');
+    expect(store.followed.has('a')).toBe(true);
+  });
+
+  it('is forgotten when it cannot be opened and nobody watches', async () => {
+    const { rooms, clock, store } = await createRooms(new FakeStore());
+    store.followFault = new Error('gone');
+    rooms.offer('a', draftOf('x'), null, 0);
+    await clock.advance(10);
+    expect([rooms.size, rooms.pending]).toEqual([0, 0]);
+    await rooms.drain();
+  });
+});
+
+describe('a store that stalls', () => {
+  it('has comments refused until it is ready again, and keeps those it has', async () => {
+    const { rooms, clock, store } = await createRooms(new FakeStore());
+    rooms.offer('a', draftOf('x'), null, 0);
+    store.events?.state('stalled', 'no answer');
+    expect(rooms.offer('a', draftOf('y'), null, 1)).toEqual({ code: 'STORE_STALLED', retryAfterMs: 1_000 });
+    await clock.advance(10);
+    expect(store.appended).toHaveLength(1);
+    store.events?.state('ready', 'it answers');
+    expect(rooms.offer('a', draftOf('y'), null, 1)).toBeUndefined();
+  });
+});
+
+describe('what fires', () => {
+  it('fits into the largest value that the store takes, and the rest goes with the next batches', async () => {
+    const store = new FakeStore();
+    store.maxBatchBytes = 300_000;
+    const { rooms, clock } = await createRooms(store);
+    rooms.join('a', 0, 0, 1);
+    for (let i = 0; i < 1_000; i += 1) rooms.offer('a', draftOf('\u{1f44d}'.repeat(200)), null, i);
+    for (let i = 0; i < 3; i += 1) {
+      await clock.advance(1_000);
+      const { stored, answer } = store.store('a');
+      store.deliver(stored);
+      answer();
+    }
+    const counts = store.appended.map(({ batch }) => batch.count);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(1_000);
+    expect(Math.min(...counts.slice(0, -1))).toBeGreaterThan(300);
+    for (const { batch } of store.appended) expect(batch.bytes.length).toBeLessThan(300_000);
+  });
+});
+
 describe('a batch in flight', () => {
   it('is the only one of its room between fire and commit', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
@@ -110,6 +187,7 @@ describe("other nodes' batches", () => {
   it('fire a watched room at once after a quiet interval, then at most once an interval', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
     rooms.join('a', 0, 0, 1);
+    await settle();
     const start = clock.now();
     for (let i = 1; i <= 25; i += 1) {
       store.deliver(store.put('a', batchOf(`theirs ${i}`)));
@@ -127,7 +205,9 @@ describe("other nodes' batches", () => {
     await clock.advance(2_000);
     expect(sink.pushes).toEqual([]);
     expect(rooms.size).toBe(0);
-    expect(rooms.join('a', 0, 0, 1).seq).toBe(5);
+    const room = rooms.join('a', 0, 0, 1);
+    await settle();
+    expect(room.seq).toBe(5);
     store.deliver(store.put('a', batchOf('more'), 6));
     await clock.advance(2_000);
     expect(sink.pushes).toMatchObject([{ seqs: [6], prevs: [5] }]);
@@ -136,6 +216,7 @@ describe("other nodes' batches", () => {
   it('are pushed once, though the tail should begin anew and hand them out again', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore());
     rooms.join('a', 0, 0, 1);
+    await settle();
     const batches = [1, 2].map((n) => store.put('a', batchOf(`theirs ${n}`)));
     store.deliver(...batches);
     await clock.advance(2_000);
@@ -164,6 +245,7 @@ describe("other nodes' batches", () => {
   it('are merged up to maxBatch comments a push', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore(), { maxBatch: 5 });
     rooms.join('a', 0, 0, 1);
+    await settle();
     store.deliver(...[1, 2, 3, 4].map((n) => store.put('a', batchOf(`${n}.0`, `${n}.1`))));
     store.deliver(store.put('a', batchOf('0', '1', '2', '3', '4', '5', '6')), store.put('a', batchOf('last')));
     await clock.advance(5_000);
@@ -173,6 +255,7 @@ describe("other nodes' batches", () => {
   it('are pushed one at a time where each is larger than a push', async () => {
     const { rooms, clock, store, sink } = await createRooms(new FakeStore(), { maxPushBytes: 10 });
     rooms.join('a', 0, 0, 1);
+    await settle();
     store.deliver(...[1, 2, 3].map((n) => store.put('a', batchOf(`long enough ${n}`))));
     await clock.advance(3_000);
     expect(sink.pushes.map(({ seqs }) => seqs)).toEqual([[1], [2], [3]]);

@@ -3,7 +3,7 @@ import type { RefusalCode } from '../codes.ts';
 import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
 import { decodeBatch, type EncodedBatch, encodeBatch } from '../frames/batch.ts';
 import { Tally } from '../metrics/tally.ts';
-import type { Store, StoredBatch } from '../store/store.ts';
+import type { RecalledComment, Store, StoredBatch } from '../store/store.ts';
 import type { PushSink } from './push-sink.ts';
 import type { Origin, Room } from './room.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
@@ -112,16 +112,26 @@ export async function createRooms<S extends Store>(store: S, options: RigOptions
     maxPending: 5_000,
     maxPendingAll: 200_000,
     maxPushBytes: 1_000_000,
+    onFault: () => undefined,
     ...options,
     clock,
   });
   sink.onCommit = (room, seq) => rooms.committed(room, seq);
-  await store.start((batches) => rooms.tail(batches));
+  await store.start({
+    tail: (batches) => rooms.tail(batches),
+    recalled: (comments) => rooms.recalled(comments),
+    state: (state) => rooms.storeState(state),
+  });
   return { clock, store, sink, tally, rooms };
 }
 
 export function draftOf(text: string): Draft {
   return { text, mode: DEFAULT_MODE, color: DEFAULT_COLOR, size: DEFAULT_SIZE, user: '', name: '', extra: '' };
+}
+
+/** A comment that is recalled now. */
+export function recallOf(room: string, id: string, at = 1_764_000_000_000): RecalledComment {
+  return { room, id, at };
 }
 
 /** A batch as another node would have encoded it. */

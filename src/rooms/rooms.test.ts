@@ -10,7 +10,7 @@ const START = 1_764_000_000_003;
 function createRooms(options: RigOptions = {}) {
   const clock = options.clock ?? new FakeClock(START);
   const bounds = { comments: 100_000, bytes: 1e9, age: 1e9 };
-  return createRoomsOn(new MemoryStore({ ...bounds, now: () => clock.now() }), { ...options, clock });
+  return createRoomsOn(new MemoryStore({ ...bounds, clock }), { ...options, clock });
 }
 
 /** A clock whose timers all fire a while late. */
@@ -93,7 +93,7 @@ describe('a room', () => {
     await clock.advance(1_007);
     rooms.offer('a', draftOf('later'), null, 1);
     await clock.advance(10);
-    const [first, second] = await store.read('a', 0, 2, 1e6);
+    const [first, second] = (await store.read('a', 0, 2, 1e6)).batches;
     expect([first, second].map((batch) => batch && textsOf(batch))).toEqual([['now'], ['later']]);
     expect(first?.count).toBe(1);
   });
@@ -114,9 +114,13 @@ describe('rooms', () => {
   it('that are due in one slot share one transaction of the store', async () => {
     const { rooms, clock, store } = await createRooms();
     const tails: (readonly StoredBatch[])[] = [];
-    await store.start((batches) => {
-      tails.push(batches);
-      rooms.tail(batches);
+    await store.start({
+      tail: (batches) => {
+        tails.push(batches);
+        rooms.tail(batches);
+      },
+      recalled: () => undefined,
+      state: () => undefined,
     });
     for (const name of ['a', 'b', 'c']) rooms.offer(name, draftOf(name), null, 0);
     await clock.advance(1_000);
@@ -179,5 +183,15 @@ describe('bounds', () => {
     expect(rooms.offer('new', draftOf('now'), null, 6)).toBeUndefined();
     await clock.advance(10);
     expect(sink.texts('new')).toEqual(['now']);
+  });
+
+  it('leave room for others: however much several rooms take, one with nothing waiting is taken', async () => {
+    const { rooms } = await createRooms({ maxPending: 50, maxPendingAll: 100 });
+    const refused = new Set<string | undefined>();
+    for (let i = 0; i < 300; i += 1) refused.add(rooms.offer(`hot${i % 3}`, draftOf('x'), null, i)?.code);
+    expect(refused).toEqual(new Set([undefined, 'ROOM_BUSY']));
+    // They share three quarters, and leave as much of it as each of them has.
+    expect(rooms.pending).toBe(57);
+    for (let i = 0; i < 10; i += 1) expect(rooms.offer(`quiet${i}`, draftOf('x'), null, i)).toBeUndefined();
   });
 });

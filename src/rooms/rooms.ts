@@ -3,21 +3,25 @@
  *
  * A room is due when it has something to push and at least `interval` has passed since it last fired. It then takes
  * its pending comments out for good and appends them as one batch; what it pushes is what the store's tail hands
- * back, in the tail's order, in one push.
+ * back, in the tail's order, in one push. room.ts draws the phases of a room.
  */
 import type { Clock } from '../clock.ts';
-import { type Refusal, refusalOf } from '../codes.ts';
+import { type Refusal, type RefusalCode, refusalOf } from '../codes.ts';
 import type { Draft } from '../comment.ts';
-import { encodeBatch } from '../frames/batch.ts';
+import { encodeBatch, fittingComments } from '../frames/batch.ts';
+import { takeWithin } from '../frames/batch-lists.ts';
 import type { Codec } from '../frames/codec.ts';
-import { takeWithin } from '../frames/first-batches.ts';
 import type { Tally } from '../metrics/tally.ts';
-import type { Store, StoredBatch } from '../store/store.ts';
+import type { Head, RecalledComment, Store, StoredBatch, StoreState } from '../store/store.ts';
+import { FEW_OF_ROOM, leavesEnough } from './fair-share.ts';
 import type { PushSink } from './push-sink.ts';
 import { QuietRooms } from './quiet-rooms.ts';
 import { RecentRecalls } from './recent-recalls.ts';
 import { type Origin, Room, type Waiting } from './room.ts';
 import { Slots, slotStart } from './slots.ts';
+
+/** A room that the store could not open is tried again after this time, in ms. */
+const REOPEN_MS = 1_000;
 
 export interface RoomsOptions {
   readonly clock: Clock;
@@ -39,6 +43,8 @@ export interface RoomsOptions {
   /** Most bytes of batches merged into one push, which holds at most `maxBatch` comments too; a single batch may be larger. */
   readonly maxPushBytes: number;
   readonly tally: Tally;
+  /** Told when the store cannot open a room. */
+  readonly onFault: (room: string, error: unknown) => void;
 }
 
 export class Rooms {
@@ -52,6 +58,8 @@ export class Rooms {
   /** Rooms that are not idle. */
   #inFlight = 0;
   #draining = false;
+  #stalled = false;
+  #isStopped = false;
   #drained: (() => void) | undefined;
 
   constructor(options: RoomsOptions) {
@@ -90,9 +98,13 @@ export class Rooms {
   offer(name: string, draft: Draft, origin: Origin | null, number: number): Refusal | undefined {
     const { interval, maxPending, maxPendingAll, clock } = this.#options;
     if (this.#draining) return { code: 'SHUTTING_DOWN', retryAfterMs: interval };
+    if (this.#stalled) return { code: 'STORE_STALLED', retryAfterMs: interval };
     if (this.#pendingAll >= maxPendingAll) return { code: 'BUSY', retryAfterMs: interval };
     const room = this.#open(name);
-    if (room.pending.length >= maxPending) return { code: 'ROOM_BUSY', retryAfterMs: interval };
+    const own = room.pending.length;
+    if (own >= maxPending || !leavesEnough(own, this.#pendingAll, maxPendingAll, FEW_OF_ROOM)) {
+      return { code: 'ROOM_BUSY', retryAfterMs: interval };
+    }
     const { text, mode, color, size, user, name: author, extra } = draft;
     const at = clock.unix();
     room.pending.push({ text, mode, color, size, user, name: author, extra, at, origin, number });
@@ -101,16 +113,29 @@ export class Rooms {
     return undefined;
   }
 
-  /** Tells the room's viewers with its next push that a comment is gone, and later who comes back to it. */
-  recalled(name: string, id: string): void {
-    this.recalls.add(name, id, this.#options.clock.now());
-    const room = this.#rooms.get(name);
-    if (room === undefined) return;
-    room.recalled.push(id);
-    this.#schedule(room);
+  /** True while the store lets appends wait: comments are refused. */
+  get stalled(): boolean {
+    return this.#stalled;
   }
 
-  /** Counts viewers in, of whom there may be none. From this turn on the room's pushes are made for `codec`. */
+  /** As the store says ({@link StoreEvents}). */
+  storeState(state: StoreState): void {
+    this.#stalled = state === 'stalled';
+  }
+
+  /** Tells the viewers with their room's next push that comments are gone, and later those who come back. */
+  recalled(comments: readonly RecalledComment[]): void {
+    const { clock } = this.#options;
+    for (const { room: name, id, at } of comments) {
+      this.recalls.add(name, id, clock.now() - Math.max(0, clock.unix() - at));
+      const room = this.#rooms.get(name);
+      if (room === undefined) continue;
+      room.recalled.push(id);
+      this.#schedule(room);
+    }
+  }
+
+  /** Counts viewers in; `count` may be 0. From this turn on the room's pushes are made for `codec`. */
   join(name: string, shard: number, codec: Codec, count: number): Room {
     const room = this.#open(name);
     room.addViewers(shard, codec, count);
@@ -139,7 +164,8 @@ export class Rooms {
   tail(batches: readonly StoredBatch[]): void {
     for (const batch of batches) {
       const room = this.#rooms.get(batch.room);
-      if (room === undefined || batch.seq <= room.seq) continue;
+      if (room === undefined) continue;
+      if (room.phase !== 'opening' && batch.seq <= room.seq) continue;
       room.tail.push(batch);
       if (room.phase === 'appending') this.#pushOwn(room);
       else this.#schedule(room);
@@ -170,6 +196,7 @@ export class Rooms {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#slots.stop();
     this.#quiet.stop();
   }
@@ -177,10 +204,37 @@ export class Rooms {
   #open(name: string): Room {
     let room = this.#rooms.get(name);
     if (room === undefined) {
-      room = new Room(name, this.#options.store.lastSeq(name), this.#options.shards);
+      room = new Room(name, this.#options.shards);
       this.#rooms.set(name, room);
+      this.#inFlight += 1;
+      void this.#follow(room);
     }
     return room;
+  }
+
+  async #follow(room: Room): Promise<void> {
+    if (this.#isStopped) return;
+    let head: Head;
+    try {
+      head = await this.#options.store.follow(room.name);
+    } catch (error) {
+      this.#options.onFault(room.name, error);
+      this.#refuseAll(this.#takePending(room, room.pending.length), refusalOf(error));
+      if (room.viewers === 0 || this.#drained !== undefined) this.#abandon(room);
+      else this.#options.clock.after(REOPEN_MS, () => void this.#follow(room));
+      return;
+    }
+    room.seq = head.seq;
+    room.tail = room.tail.filter(({ seq }) => seq > head.seq);
+    this.#settle(room);
+    for (const run of room.onOpen.splice(0)) run();
+  }
+
+  /** Nobody waits for a room that cannot be opened. */
+  #abandon(room: Room): void {
+    this.#inFlight -= 1;
+    this.#rooms.delete(room.name);
+    this.#tellDrained();
   }
 
   /** Puts the room into the slot in which it may fire next; once the server drains, fires it at once. */
@@ -213,10 +267,7 @@ export class Rooms {
 
   #append(room: Room): void {
     const { maxBatch, store, tally } = this.#options;
-    const taken = room.pending.length <= maxBatch ? room.pending : room.pending.slice(0, maxBatch);
-    room.pending = room.pending.length <= maxBatch ? [] : room.pending.slice(maxBatch);
-    this.#pendingAll -= taken.length;
-    room.taken += taken.length;
+    const taken = this.#takePending(room, fittingComments(room.pending, maxBatch, store.maxBatchBytes));
     room.phase = 'appending';
     room.ownSeq = 0;
     tally.batches += 1;
@@ -224,6 +275,20 @@ export class Rooms {
       (seq) => this.#stored(room, taken, seq),
       (error: unknown) => this.#failed(room, taken, error),
     );
+  }
+
+  /** Takes the oldest `count` pending comments out for good. */
+  #takePending(room: Room, count: number): readonly Waiting[] {
+    const taken = count >= room.pending.length ? room.pending : room.pending.slice(0, count);
+    room.pending = count >= room.pending.length ? [] : room.pending.slice(count);
+    this.#pendingAll -= taken.length;
+    room.taken += taken.length;
+    return taken;
+  }
+
+  #refuseAll(taken: readonly Waiting[], code: RefusalCode): void {
+    this.#options.tally.refuse(code, taken.length);
+    for (const { origin, number } of taken) origin?.failed(number, code);
   }
 
   #stored(room: Room, taken: readonly Waiting[], seq: number): void {
@@ -235,10 +300,8 @@ export class Rooms {
 
   #failed(room: Room, taken: readonly Waiting[], error: unknown): void {
     const { tally, clock } = this.#options;
-    const code = refusalOf(error);
     tally.appendTimes.record(clock.now() - room.startedAt);
-    tally.refuse(code, taken.length);
-    for (const { origin, number } of taken) origin?.failed(number, code);
+    this.#refuseAll(taken, refusalOf(error));
     // Other nodes' batches must not wait for an append of ours to succeed.
     if (room.hasNews) this.#push(room);
     else this.#settle(room);
@@ -276,7 +339,9 @@ export class Rooms {
   }
 
   #forget(room: Room): void {
-    if (room.viewers === 0) this.#rooms.delete(room.name);
+    if (room.viewers > 0) return;
+    this.#rooms.delete(room.name);
+    this.#options.store.unfollow(room.name);
   }
 
   #tellDrained(): void {

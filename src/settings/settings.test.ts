@@ -28,6 +28,7 @@ const NUMBERS: readonly [name: SettingName, unit: string, fallback: number, leas
   ['apiConnections', 'connections', 1_024, 16, 65_536],
   ['maxBackpressure', 'bytes', 65_536, 4_096, 16_777_216],
   ['maxBackfill', 'comments', 10_000, 0, 10_000_000],
+  ['catchUpBytes', 'bytes', 67_108_864, 1_048_576, 68_719_476_736],
   ['slowClose', 'ms', 30_000, 100, 3_600_000],
   ['idleTimeout', 's', 60, 8, 960],
   ['shardStall', 'ms', 5_000, 500, 600_000],
@@ -131,13 +132,13 @@ describe('the other settings', () => {
     }
   });
 
-  it('store: memory, or lmdb and a directory, which is what it is by default', () => {
-    expect(settingOf('store').fallback).toBe('lmdb:./data');
-    for (const store of ['memory', 'lmdb:./data', 'lmdb:/var/lib/volley', 'lmdb:a b:c', 'lmdb:数据']) {
+  it('store: memory, or level and a directory, which is what it is by default', () => {
+    expect(settingOf('store').fallback).toBe('level:./data');
+    for (const store of ['memory', 'level:./data', 'level:/var/lib/volley', 'level:a b:c', 'level:数据']) {
       expect(read('store', store)).toBe(store);
     }
-    for (const store of ['lmdb', 'lmdb:', 'Memory', '', 'memory ', 'lmdb:a\nb', 'lmdb:a\0b', 'nats:x']) {
-      expect(read('store', store), store).toBe('allowed: memory, or lmdb: and a directory');
+    for (const store of ['level', 'level:', 'Memory', '', 'memory ', 'level:a\nb', 'level:a\0b', 'nats:x']) {
+      expect(read('store', store), store).toBe('allowed: memory, or level: and a directory');
     }
   });
 

@@ -3,7 +3,7 @@
  * docs/settings.md are made from this list; `npm run lint` checks the page against it.
  */
 import { availableParallelism } from 'node:os';
-import { LARGEST_RING } from '../frames/push-size.ts';
+import { LARGEST_RING, MOST_SHARDS } from '../frames/push-size.ts';
 
 export interface Settings {
   readonly port: number;
@@ -21,6 +21,7 @@ export interface Settings {
   readonly apiConnections: number;
   readonly maxBackpressure: number;
   readonly maxBackfill: number;
+  readonly catchUpBytes: number;
   readonly slowClose: number;
   readonly idleTimeout: number;
   readonly shardStall: number;
@@ -67,7 +68,6 @@ export interface Setting {
 }
 
 const MIB = 1_048_576;
-const MOST_WORKERS = 256;
 const MOST_RETAINED = 16_777_216 * MIB;
 
 export const SETTINGS: readonly Setting[] = [
@@ -83,14 +83,7 @@ export const SETTINGS: readonly Setting[] = [
       /^[A-Za-z0-9.:_-]+$/.test(text) ? { value: text } : { allowed: 'an IP address or a host name of this machine' },
   },
   {
-    ...whole(
-      'workers',
-      'threads',
-      'shards: worker threads that own the connections',
-      defaultWorkers(),
-      1,
-      MOST_WORKERS,
-    ),
+    ...whole('workers', 'threads', 'shards: worker threads that own the connections', defaultWorkers(), 1, MOST_SHARDS),
     fallbackText: 'available parallelism less one, at least 1',
   },
   whole('interval', 'ms', 'time between two pushes of a room', 1_000, 10, 60_000),
@@ -118,7 +111,22 @@ export const SETTINGS: readonly Setting[] = [
   ),
   whole('maxBackpressure', 'bytes', 'unsent bytes a viewer, over which it misses pushes', 65_536, 4_096, 16 * MIB),
   whole('maxBackfill', 'comments', 'most comments a viewer gets that was away', 10_000, 0, 10_000_000),
-  whole('slowClose', 'ms', 'a viewer over --max-backpressure for this long is closed (4008)', 30_000, 100, 3_600_000),
+  whole(
+    'catchUpBytes',
+    'bytes',
+    'most bytes of backfill under way to viewers and not read yet; over it joins wait their turn',
+    64 * MIB,
+    MIB,
+    65_536 * MIB,
+  ),
+  whole(
+    'slowClose',
+    'ms',
+    'a viewer over --max-backpressure, or with backfill unread, for this long is closed (4008)',
+    30_000,
+    100,
+    3_600_000,
+  ),
   whole('idleTimeout', 's', 'a viewer that answers no ping for this long is closed', 60, 8, 960),
   whole('shardStall', 'ms', 'a shard that stands still for this long ends the process', 5_000, 500, 600_000),
   whole('grace', 'ms', 'most time between SIGTERM and the end', 10_000, 1_500, 600_000),
@@ -127,8 +135,8 @@ export const SETTINGS: readonly Setting[] = [
     name: 'store',
     flag: 'store',
     unit: 'name',
-    text: 'where batches are kept: lmdb:DIR (files in that directory) or memory (gone with the process)',
-    fallback: 'lmdb:./data',
+    text: 'where batches are kept: level:DIR (files in that directory) or memory (gone with the process)',
+    fallback: 'level:./data',
     check: checkStore,
   },
   {
@@ -142,11 +150,11 @@ export const SETTINGS: readonly Setting[] = [
         ? { value: text as Durability }
         : { allowed: DURABILITIES.join(' or ') },
   },
-  whole('retainAge', 's', 'lmdb store: how long a comment is kept, 0 for ever', 2_592_000, 0, 3_153_600_000),
+  whole('retainAge', 's', 'level store: how long a comment is kept, 0 for ever', 2_592_000, 0, 3_153_600_000),
   whole(
     'retainBytes',
     'bytes',
-    'lmdb store: most bytes kept in all rooms, 0 for no bound',
+    'level store: most bytes kept in all rooms, 0 for no bound',
     16_384 * MIB,
     0,
     MOST_RETAINED,
@@ -198,7 +206,7 @@ export function envName(setting: Setting): string {
 
 /** One worker is left for the main thread. */
 function defaultWorkers(): number {
-  return Math.min(MOST_WORKERS, Math.max(1, availableParallelism() - 1));
+  return Math.min(MOST_SHARDS, Math.max(1, availableParallelism() - 1));
 }
 
 function whole(name: SettingName, unit: string, text: string, fallback: number, least: number, most: number): Setting {
@@ -212,8 +220,8 @@ function whole(name: SettingName, unit: string, text: string, fallback: number, 
 }
 
 function checkStore(text: string): Checked {
-  if (text === 'memory' || /^lmdb:\P{Cc}+$/u.test(text)) return { value: text };
-  return { allowed: 'memory, or lmdb: and a directory' };
+  if (text === 'memory' || /^level:\P{Cc}+$/u.test(text)) return { value: text };
+  return { allowed: 'memory, or level: and a directory' };
 }
 
 function checkPublicUrl(text: string): Checked {

@@ -5,6 +5,8 @@ import { type CounterName, createCounters, ShardCounters } from './counters.ts';
 
 const NAMES: readonly CounterName[] = [
   'alive',
+  'work',
+  'thread',
   'sockets',
   'listenPauses',
   'viewers',
@@ -16,6 +18,9 @@ const NAMES: readonly CounterName[] = [
   'dropped',
   'skippedSent',
   'slowClosed',
+  'floodClosed',
+  'catchUpBytes',
+  'joinsWaiting',
   'cpu',
   'delayMean',
   'delayMax',
@@ -53,6 +58,19 @@ describe('counters', () => {
     expect(rows.map((row) => row.get('BUSY'))).toEqual([0, 1, 2]);
     expect(rows.map((row) => row.get('delayMax'))).toEqual([0, 0.125, 0.25]);
     expect(() => new ShardCounters(memory, 3)).toThrow(RangeError);
+  });
+
+  it('tell of progress whatever the shard gets on with, and of nothing else', () => {
+    const row = new ShardCounters(createCounters(1), 0);
+    for (const name of ['alive', 'work', 'messagesReceived', 'published'] as const) {
+      const before = row.progress;
+      row.add(name, 1);
+      expect(row.progress).toBeGreaterThan(before);
+    }
+    const before = row.progress;
+    row.set('cpu', 5);
+    row.add('viewers', 1);
+    expect(row.progress).toBe(before);
   });
 
   it('list the refusals that were made', () => {

@@ -10,6 +10,10 @@ import { REFUSALS, type RefusalCode } from '../codes.ts';
 const NAMES = [
   /** Rises a few times a second while the shard's loop turns. */
   'alive',
+  /** Rises with everything that the shard handles and that has no counter of its own here. */
+  'work',
+  /** The kernel's id of the thread, 0 where nobody can tell. */
+  'thread',
   /** Connections to the viewers' port, those without a handshake included. */
   'sockets',
   /** Times that it stopped listening for want of files. */
@@ -17,7 +21,7 @@ const NAMES = [
   'viewers',
   'joined',
   'messagesReceived',
-  /** Ring entries published, whether or not anybody here was subscribed. */
+  /** Ring entries published: those that name this shard, whether or not anybody is subscribed yet. */
   'published',
   /** Messages handed to viewers of this shard by publishing. */
   'deliveries',
@@ -26,6 +30,12 @@ const NAMES = [
   'dropped',
   'skippedSent',
   'slowClosed',
+  /** Viewers closed with 1008, because they sent too much. */
+  'floodClosed',
+  /** Bytes of backfill that viewers have been sent and that have not left their sockets' buffers yet. */
+  'catchUpBytes',
+  /** Viewers whose next step of backfill waits for others to read theirs. */
+  'joinsWaiting',
   /** CPU time of this thread in seconds, since it started. */
   'cpu',
   /** Event-loop delay over the last second, in seconds. */
@@ -34,6 +44,9 @@ const NAMES = [
 ] as const;
 
 export type CounterName = (typeof NAMES)[number];
+
+/** What rises when a shard gets on, whatever with. */
+const PROGRESS: readonly CounterName[] = ['alive', 'work', 'messagesReceived', 'published'];
 
 const CODES = Object.keys(REFUSALS) as RefusalCode[];
 const WIDTH = NAMES.length + CODES.length;
@@ -62,6 +75,11 @@ export class ShardCounters {
   add(name: CounterName | RefusalCode, count: number): void {
     const place = PLACES.get(name) ?? 0;
     this.#row[place] = (this.#row[place] ?? 0) + count;
+  }
+
+  /** A number that changes when the shard gets on: its timers ran, or it handled something. */
+  get progress(): number {
+    return PROGRESS.reduce((sum, name) => sum + this.get(name), 0);
   }
 
   /** Refusals by code, the codes with none left out. */

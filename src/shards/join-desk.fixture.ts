@@ -53,6 +53,9 @@ export async function createDesk<S extends Store>(
     tally,
     onFault: (room, error) => faults.push({ room, error }),
   });
+  // Open, as while somebody watches it.
+  rooms.join('a', 0, JSON_CODEC, 0);
+  await settle();
   let id = 0;
   const ask: DeskRig<S>['ask'] = (from, { codec = JSON_CODEC, joining = 1, room = 'a' } = {}) => {
     const asked = new Asked();

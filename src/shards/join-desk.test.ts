@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { settle } from '../clock.fixture.ts';
+import { FakeClock, settle } from '../clock.fixture.ts';
 import { ALL_CODECS, JSON_CODEC } from '../frames/codec.ts';
-import { batchOf } from '../rooms/rooms.fixture.ts';
+import { batchOf, recallOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createDesk, createStore, type DeskRig, decodeFrame } from './join-desk.fixture.ts';
@@ -33,7 +33,10 @@ describe('a viewer that asks for nothing older', () => {
 
   it('begins at 0 in a room that never was', async () => {
     const { ask } = await createDesk(new FakeStore());
-    const { answer, welcome } = ask({ kind: 'now' }, { room: 'new' });
+    const asked = ask({ kind: 'now' }, { room: 'new' });
+    expect(asked.answer).toBeNull();
+    await settle();
+    const { answer, welcome } = asked;
     expect(answer).toMatchObject({ reached: 0, live: true });
     expect(welcome).toMatchObject({ room: 'new', seq: 0, viewers: 1 });
   });
@@ -99,9 +102,9 @@ describe('a viewer that was away', () => {
   });
 
   it('for longer than batches are kept is told of the gap', async () => {
-    const store = new MemoryStore({ comments: 6, bytes: 1e9, age: 1e9, now: () => 0 });
-    const { climb } = await createDesk(store);
+    const store = new MemoryStore({ comments: 6, bytes: 1e9, age: 1e9, clock: new FakeClock(0) });
     for (let i = 0; i < 8; i += 1) await store.append('a', batchOf('x', 'y'));
+    const { climb } = await createDesk(store);
     const [answer] = await climb({ kind: 'since', seq: 2 });
     expect(JSON.parse(answer?.welcome ?? '')).toMatchObject({ seq: 8, gap: { from: 3, to: 5 } });
     expect(decodeFrame(answer?.frame, JSON_CODEC)).toMatchObject({ prev: 5, seq: 8 });
@@ -111,11 +114,11 @@ describe('a viewer that was away', () => {
   });
 
   it('is told of the gap where nothing at all is kept any more', async () => {
-    let now = 0;
-    const store = new MemoryStore({ comments: 100, bytes: 1e9, age: 1_000, now: () => now });
-    const { climb } = await createDesk(store);
+    const clock = new FakeClock(0);
+    const store = new MemoryStore({ comments: 100, bytes: 1e9, age: 1_000, clock });
     for (let i = 0; i < 4; i += 1) await store.append('a', batchOf('x'));
-    now = 5_000;
+    const { climb } = await createDesk(store);
+    clock.jump(5_000);
     const [answer] = await climb({ kind: 'since', seq: 1 });
     expect(answer).toMatchObject({ frame: null, reached: 4, live: true });
     expect(JSON.parse(answer?.welcome ?? '')).toMatchObject({ seq: 4, gap: { from: 2, to: 4 } });
@@ -235,7 +238,7 @@ describe('recalls that a viewer could have missed', () => {
   it('are told to those who were away or are given what is older, when they become live', async () => {
     const rig = await createDesk(createStore(1, 2, 3), { stepBytes: 10 });
     rig.ask({ kind: 'now' });
-    rig.rooms.recalled('a', '1.0');
+    rig.rooms.recalled([recallOf('a', '1.0')]);
     await rig.clock.advance(10);
     const told = JSON.stringify({ type: 'recall', ids: ['1.0'] });
     expect(rig.ask({ kind: 'since', seq: 3 }).answer).toMatchObject({ live: true, recall: told });

@@ -5,23 +5,25 @@
  * backfill, in steps; only the step after which nothing newer is committed makes the viewer live.
  */
 import { type Clock, SLOT_MS } from '../clock.ts';
+import { takeWithin } from '../frames/batch-lists.ts';
 import type { Codec } from '../frames/codec.ts';
 import { JSON_CODEC } from '../frames/codec.ts';
-import { takeWithin } from '../frames/first-batches.ts';
 import { FrameMaker } from '../frames/frame-maker.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import type { Store, StoredBatch } from '../store/store.ts';
+import { type Store, type StoredBatch, seqBefore } from '../store/store.ts';
 import { TurnQueue } from '../turn-queue.ts';
 import type { JoinAnswer, JoinPoint, JoinRequest } from './messages.ts';
-import { RoomDepths } from './room-depths.ts';
 
-/** So many batches are walked for whoever asks; what is further back is remembered for all. */
-const NEAR = 256;
+/** Batches that are looked at for one viewer; where the comments of more begin is looked for once for all of a room. */
+const NEAR = 64;
 
-/** A step of a backfill is read and encoded in up to a millisecond. */
-const READINGS_A_TURN = 4;
+/** How long that is remembered, in ms. */
+const STARTS_MS = 10_000;
+
+/** A step of a backfill is encoded in up to a millisecond. */
+const STEPS_A_TURN = 4;
 
 export interface JoinDeskOptions {
   readonly clock: Clock;
@@ -38,11 +40,12 @@ export interface JoinDeskOptions {
   readonly stepBytes: number;
 }
 
-/** Where viewers stand whose answer needs the store. */
-type StepPoint = Exclude<JoinPoint, { readonly kind: 'now' }>;
+/** Where viewers stand whose answer needs the store. `reset`: their `since` is from another life of the room. */
+type StepPoint = Exclude<JoinPoint, { readonly kind: 'now' }> | { readonly kind: 'reset' };
 
 /** What the store has for those at a point, whatever their codec. */
-interface Reading {
+interface Found {
+  /** The boundary: the room's last committed seq when the reading began. */
   readonly upTo: number;
   readonly batches: readonly StoredBatch[];
 }
@@ -60,14 +63,14 @@ export class JoinDesk {
   /** Steps made in this slot, by room, boundary, point and codec. */
   readonly #steps = new Map<string, Promise<Step>>();
   /** What they were made of, by the same without the codec. */
-  readonly #readings = new Map<string, Promise<Reading>>();
+  readonly #readings = new Map<string, Promise<Found>>();
+  /** Before which batch the last so many comments of a room begin, by room, boundary and number. */
+  readonly #starts = new Map<string, Promise<number>>();
   readonly #turns: TurnQueue;
-  readonly #depths: RoomDepths;
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
-    this.#turns = new TurnQueue(READINGS_A_TURN, options.clock);
-    this.#depths = new RoomDepths(options.store, options.clock, options.maxBackfill, this.#turns);
+    this.#turns = new TurnQueue(STEPS_A_TURN);
   }
 
   /**
@@ -75,27 +78,53 @@ export class JoinDesk {
    * which its boundary holds. Viewers that join count as present from now on.
    */
   answer(shard: number, request: JoinRequest, later: (answer: JoinAnswer) => void): JoinAnswer | null {
-    const { id, codec, from, joining } = request;
-    const room = this.#options.rooms.join(request.room, shard, codec, joining);
-    if (from.kind === 'since' && from.seq > room.seq && from.seq <= this.#options.store.lastSeq(room.name)) {
-      // Stored and on its way to the ring, known to this viewer from the API: it is not from another life of the room.
-      this.#options.clock.after(SLOT_MS, () => {
-        const answer = this.answer(shard, { ...request, joining: 0 }, later);
-        if (answer !== null) later(answer);
-      });
+    const room = this.#options.rooms.join(request.room, shard, request.codec, request.joining);
+    return this.#answer(room, request, later);
+  }
+
+  #answer(room: Room, request: JoinRequest, later: (answer: JoinAnswer) => void): JoinAnswer | null {
+    const { id, from } = request;
+    const again = (): void => {
+      const answer = this.#answer(room, request, later);
+      if (answer !== null) later(answer);
+    };
+    if (room.phase === 'opening') {
+      room.onOpen.push(again);
       return null;
     }
     if (from.kind === 'now' || (from.kind === 'since' && from.seq === room.seq)) {
       const recall = from.kind === 'now' ? null : this.#recall(room);
       return { id, welcome: this.#welcome(room), frame: null, recall, reached: room.seq, live: true };
     }
-    this.#step(room, codec, from).then((step) => {
+    if (from.kind === 'since' && from.seq > room.seq) {
+      void this.#isReset(room, from.seq).then((isReset) => {
+        if (isReset) this.#sendStep(room, request, { kind: 'reset' }, later);
+        // Stored and on its way to the ring, known to this viewer from the API.
+        else this.#options.clock.after(SLOT_MS, again);
+      });
+      return null;
+    }
+    this.#sendStep(room, request, from, later);
+    return null;
+  }
+
+  /** True when no batch of the room has, or will have by what is on its way, a seq as high as `since`. */
+  async #isReset(room: Room, since: number): Promise<boolean> {
+    try {
+      return since > (await this.#options.store.head(room.name)).ceiling;
+    } catch (error) {
+      this.#options.onFault(room.name, error);
+      return true;
+    }
+  }
+
+  #sendStep(room: Room, request: JoinRequest, from: StepPoint, later: (answer: JoinAnswer) => void): void {
+    this.#step(room, request.codec, from).then((step) => {
       const welcome = from.kind === 'next' ? null : this.#welcome(room, step);
       const live = step.reached >= room.seq;
       const recall = live ? this.#recall(room) : null;
-      later({ id, welcome, frame: step.frame, recall, reached: step.reached, live });
+      later({ id: request.id, welcome, frame: step.frame, recall, reached: step.reached, live });
     });
-    return null;
   }
 
   /** Who becomes live now was not told of recalls before, some of which may be of comments that it has. */
@@ -117,8 +146,9 @@ export class JoinDesk {
     const point = `${room.name} ${room.seq} ${JSON.stringify(from)}`;
     return share(this.#steps, `${codec} ${point}`, async () => {
       try {
-        const reading = await share(this.#readings, point, () => this.#read(room, from));
-        return this.#make(reading, codec, from, room.viewers);
+        const found = await share(this.#readings, point, () => this.#read(room, from));
+        await this.#turns.next();
+        return this.#make(found, codec, from, room.viewers);
       } catch (error) {
         return this.#giveUp(room, from, error);
       }
@@ -130,50 +160,51 @@ export class JoinDesk {
     this.#readings.clear();
   }
 
-  /** What cannot be read is a gap to whoever asked for it, not a fault of the server. */
+  /** What cannot be read is a gap to those who asked for it, not a fault of the server. */
   #giveUp(room: Room, from: StepPoint, error: unknown): Step {
     this.#options.onFault(room.name, error);
     const gap = from.kind === 'since' && from.seq < room.seq ? { from: from.seq + 1, to: room.seq } : null;
-    return { frame: null, reached: room.seq, reset: from.kind === 'since' && from.seq > room.seq, gap };
+    return { frame: null, reached: room.seq, reset: from.kind === 'reset', gap };
   }
 
-  async #read(room: Room, from: StepPoint): Promise<Reading> {
+  async #read(room: Room, from: StepPoint): Promise<Found> {
     const { store, stepBytes } = this.#options;
     const upTo = room.seq;
     const after = await this.#startOf(room.name, upTo, from);
-    await this.#turns.next();
-    return { upTo, batches: await store.read(room.name, after, upTo, stepBytes) };
+    const { batches } = await store.read(room.name, after, upTo, stepBytes);
+    return { upTo, batches };
   }
 
-  #make({ upTo, batches }: Reading, codec: Codec, from: StepPoint, viewers: number): Step {
+  #make({ upTo, batches }: Found, codec: Codec, from: StepPoint, viewers: number): Step {
     const { stepBytes } = this.#options;
-    const reset = from.kind === 'since' && from.seq > upTo;
     // A JSON frame is two to four times the size of the batches in it; trying fewer spares encoding too much.
     const some = codec === JSON_CODEC ? takeWithin(batches, stepBytes / 2) : batches;
     const { frame, taken } = this.#encode(some, codec, viewers);
     const reached = taken.at(-1)?.seq ?? upTo;
     const before = taken[0]?.prev ?? upTo;
-    const gap = from.kind === 'since' && !reset && before > from.seq ? { from: from.seq + 1, to: before } : null;
-    return { frame, reached, reset, gap };
+    const gap = from.kind === 'since' && before > from.seq ? { from: from.seq + 1, to: before } : null;
+    return { frame, reached, reset: from.kind === 'reset', gap };
   }
 
   /** The seq after which a viewer's backfill begins. */
   async #startOf(room: string, upTo: number, from: StepPoint): Promise<number> {
     const { store, maxBackfill } = this.#options;
     if (from.kind === 'next') return from.seq;
-    if (from.kind === 'history') return this.#seqBefore(room, upTo, Math.min(from.comments, maxBackfill));
-    if (from.seq > upTo) return this.#seqBefore(room, upTo, maxBackfill);
-    await this.#turns.next();
+    if (from.kind === 'history') return this.#startOfLast(room, upTo, Math.min(from.comments, maxBackfill));
+    if (from.kind === 'reset') return this.#startOfLast(room, upTo, maxBackfill);
     const missed = await store.outline(room, upTo, maxBackfill + 1, from.seq, NEAR);
     const comments = missed.reduce((sum, { count }) => sum + count, 0);
     if (missed.length < NEAR && comments <= maxBackfill) return from.seq;
-    return Math.max(from.seq, await this.#seqBefore(room, upTo, maxBackfill));
+    return Math.max(from.seq, await this.#startOfLast(room, upTo, maxBackfill));
   }
 
-  async #seqBefore(room: string, upTo: number, comments: number): Promise<number> {
-    if (comments > NEAR) return this.#depths.seqBefore(room, upTo, comments);
-    await this.#turns.next();
-    return this.#options.store.seqBefore(room, upTo, comments);
+  /** The same for all who join a room before its next push, so it is looked for once. */
+  #startOfLast(room: string, upTo: number, comments: number): Promise<number> {
+    if (this.#starts.size === 0) this.#options.clock.after(STARTS_MS, () => this.#starts.clear());
+    const key = `${room} ${upTo} ${comments}`;
+    const start = share(this.#starts, key, () => seqBefore(this.#options.store, room, upTo, comments));
+    start.catch(() => this.#starts.delete(key));
+    return start;
   }
 
   /** One frame of as many batches as fit into a step. */

@@ -13,8 +13,6 @@ export interface ShardTask {
   readonly shard: number;
   readonly port: MessagePort;
   readonly ring: RingMemory;
-  /** Where this shard begins to read the ring. */
-  readonly position: number;
   /** Memory of {@link ShardCounters}. */
   readonly counters: SharedArrayBuffer;
   readonly limits: ShardLimits;
@@ -29,17 +27,23 @@ export interface ShardLimits {
   readonly apiConnections: number;
   /** Milliseconds between two pushes of a room: what a refused sender is told to wait. */
   readonly interval: number;
+  /** Most comments waiting in a room. */
+  readonly maxPending: number;
   readonly maxMessage: number;
   readonly maxText: number;
   readonly maxBackpressure: number;
-  readonly maxBackfill: number;
+  /** Bytes of backfill under way to viewers of this shard: its share of --catch-up-bytes. */
+  readonly catchUpBytes: number;
   /** Milliseconds. */
   readonly slowClose: number;
   /** Seconds. */
   readonly idleTimeout: number;
 }
 
-/** A wake-up is a bare number, the head up to which the ring is readable: it costs the same whatever was pushed. */
+/**
+ * A wake-up is a bare number, the head up to which the ring is readable: it costs the same whatever was pushed. It is
+ * posted to the shards that have viewers for something in the commit.
+ */
 export type ToShard =
   | number
   | { readonly kind: 'answers'; readonly answers: readonly JoinAnswer[] }

@@ -3,7 +3,7 @@ export const FAULT_CHANNEL = 'volley-shard-faults';
 
 export interface FaultOrder {
   readonly shard: number;
-  /** `throw`: the next push throws half-way. `stall`: the thread stands still for `ms`. */
-  readonly fault: 'throw' | 'stall';
+  /** `throw`: the next push throws half-way. `stall`: one call blocks the thread for `ms`. `loop`: it spins for `ms`. */
+  readonly fault: 'throw' | 'stall' | 'loop';
   readonly ms: number;
 }

@@ -70,12 +70,19 @@ describe('a shard that throws in mid-push', () => {
 });
 
 describe('a shard that stands still', () => {
-  it('ends the process by SIGKILL after --shard-stall, for the service manager to start again', async () => {
-    const faulty = await start('--workers', '2', '--shard-stall', '600');
-    faulty.tell('stall 1 60000');
-    expect(await faulty.ended).toBe('SIGKILL');
-    expect(faulty.lines.find((line) => String(line.msg).includes('stands still'))).toMatchObject({ shard: 1 });
-  });
+  it.each(['stall', 'loop'])(
+    'in a %s is found within a second after --shard-stall, and ends the process by SIGKILL',
+    async (fault) => {
+      const faulty = await start('--workers', '2', '--shard-stall', '2000');
+      const told = Date.now();
+      faulty.tell(`${fault} 1 60000`);
+      const line = await faulty.logged(({ msg }) => String(msg).includes('stands still'));
+      expect(line).toMatchObject({ shard: 1 });
+      expect(Number(line.time) - told).toBeGreaterThanOrEqual(2_000 - 200);
+      expect(Number(line.time) - told).toBeLessThan(3_000);
+      expect(await faulty.ended).toBe('SIGKILL');
+    },
+  );
 
   it('for less than --shard-stall fills the ring, and nothing is lost or pushed twice', async () => {
     const faulty = await start('--workers', '2', '--interval', '10', '--max-batch', '20', '--ring-size', '400000');

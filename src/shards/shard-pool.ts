@@ -96,9 +96,9 @@ export class ShardPool {
     return !this.#closing && this.#shards.every((shard) => shard.listening);
   }
 
-  /** Tells every shard that the ring is readable up to `head`. */
-  wake(head: number): void {
-    for (const { link } of this.#shards) link?.wake(head);
+  /** Tells a shard that the ring is readable up to `head`. */
+  wake(shard: number, head: number): void {
+    this.#shards[shard]?.link?.wake(head);
   }
 
   /** Makes the shards stop listening and taking comments; resolves when all that they had taken is here. */
@@ -150,10 +150,10 @@ export class ShardPool {
       onQuiesced: () => shard.quiesced(),
     });
     // Attached before the first entry that this generation may be woken for, at the head of this turn.
-    const position = ring.attach(index);
+    ring.attach(index);
     onStart(index);
     shard.link = link;
-    const task: ShardTask = { shard: index, port: port2, ring: memory, position, counters, limits };
+    const task: ShardTask = { shard: index, port: port2, ring: memory, counters, limits };
     shard.ended = this.#pool.run(task, { transferList: [port2] }).then(
       () => this.#end(shard, index, link, undefined),
       (error: unknown) => {

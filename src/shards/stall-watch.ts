@@ -1,47 +1,94 @@
 import type { Clock } from '../clock.ts';
+import { ThreadFiles, type ThreadTimes } from './thread-files.ts';
 
-/** How often each shard's sign of life is looked at, in ms. */
+/** How often each shard is looked at, in ms. */
 const LOOK_MS = 250;
 
 /** Time for a thread to start and load its code, in ms. */
 const STARTING_MS = 10_000;
 
+/** The least time without progress that counts while the kernel does not tell what a thread does, in ms. */
+const BLIND_MS = 60_000;
+
+/** A thread that had this share of a look on a processor had all that it needed to get on. */
+const ENOUGH = 0.5;
+
 export interface StallWatchOptions {
   readonly clock: Clock;
   readonly shards: number;
-  /** Milliseconds without a sign of life after which a shard counts as standing still. */
+  /** Milliseconds without progress, though it could have made some, after which a shard counts as standing still. */
   readonly limit: number;
-  /** A shard's sign of life: any number that changes while its loop turns. */
-  readonly alive: (shard: number) => number;
+  /** Any number that changes when the shard gets on: a timer, a message, an entry of the ring. */
+  readonly progress: (shard: number) => number;
+  /** The kernel's id of the shard's thread; 0 until it has told. */
+  readonly thread: (shard: number) => number;
   /** Told once of a shard that stands still, with the ms seen. */
   readonly onStall: (shard: number, ms: number) => void;
+  /** What the kernel tells of a thread; tests replace it. */
+  readonly openFiles?: (thread: number) => Pick<ThreadFiles, 'times' | 'state' | 'close'> | null;
+}
+
+/** One shard, as far as it was seen. */
+interface Seen {
+  watched: boolean;
+  progress: number;
+  /** Ms in which it could have got on and did not. */
+  still: number;
+  /** Since it last got on, the kernel did not always tell what its thread does. */
+  blind: boolean;
+  thread: number;
+  files: Pick<ThreadFiles, 'times' | 'state' | 'close'> | null;
+  times: ThreadTimes | null;
 }
 
 /**
- * Watches for shards that stand still. Time counts only while main itself turns, so that a host that was suspended,
- * or a main thread that was busy, is not taken for a shard's fault.
+ * Watches for shards that stand still: in an endless loop, or in one call that does not return.
+ *
+ *   progress ──none──▶ still: counts ms in which the thread ran, or slept in a call ──limit──▶ told, watched no more
+ *      ▲                 │
+ *      └──── any ────────┘
+ *
+ * A shard that works is never taken for one that stands still, however long it needs: what it gets on with counts as
+ * well as its timers, and time in which the thread waited for a processor does not count against it. Neither does time
+ * in which main itself did not turn, as when the machine was suspended.
  */
 export class StallWatch {
   readonly #options: StallWatchOptions;
-  readonly #seen: { alive: number; still: number; watched: boolean }[];
+  readonly #openFiles: NonNullable<StallWatchOptions['openFiles']>;
+  readonly #seen: Seen[];
   #lookedAt: number;
   #timer: (() => void) | undefined;
 
   constructor(options: StallWatchOptions) {
     this.#options = options;
+    this.#openFiles = options.openFiles ?? ThreadFiles.open;
     this.#lookedAt = options.clock.now();
-    this.#seen = Array.from({ length: options.shards }, () => ({ alive: 0, still: 0, watched: false }));
+    this.#seen = Array.from({ length: options.shards }, () => ({
+      watched: false,
+      progress: 0,
+      still: 0,
+      blind: false,
+      thread: 0,
+      files: null,
+      times: null,
+    }));
     this.#arm();
   }
 
   /** A shard is watched from when its thread is asked for until it ends; to begin with it has {@link STARTING_MS} more. */
   watch(shard: number, watched: boolean): void {
-    this.#seen[shard] = { alive: this.#options.alive(shard), still: -STARTING_MS, watched };
+    const seen = this.#seen[shard];
+    if (seen === undefined) return;
+    seen.watched = watched;
+    seen.progress = this.#options.progress(shard);
+    seen.still = -STARTING_MS;
+    seen.blind = false;
   }
 
   stop(): void {
     this.#timer?.();
     this.#timer = undefined;
+    for (const seen of this.#seen) this.#closeFiles(seen);
   }
 
   #arm(): void {
@@ -49,23 +96,60 @@ export class StallWatch {
   }
 
   #look(): void {
-    const { clock, limit, alive, onStall } = this.#options;
-    const now = clock.now();
+    const now = this.#options.clock.now();
     const elapsed = Math.min(now - this.#lookedAt, 2 * LOOK_MS);
     this.#lookedAt = now;
     this.#arm();
     for (const [shard, seen] of this.#seen.entries()) {
-      if (!seen.watched) continue;
-      const sign = alive(shard);
-      if (sign !== seen.alive) {
-        seen.alive = sign;
-        seen.still = 0;
-        continue;
-      }
-      seen.still += elapsed;
-      if (seen.still < limit) continue;
-      seen.watched = false;
-      onStall(shard, seen.still);
+      if (seen.watched) this.#lookAt(shard, seen, elapsed);
     }
   }
+
+  #lookAt(shard: number, seen: Seen, elapsed: number): void {
+    const { progress, limit, onStall } = this.#options;
+    const before = this.#readTimes(shard, seen);
+    const got = progress(shard);
+    if (got !== seen.progress) {
+      seen.progress = got;
+      seen.still = 0;
+      seen.blind = false;
+      return;
+    }
+    const idle = idleTime(elapsed, before, seen);
+    if (idle === null) seen.blind = true;
+    seen.still += idle ?? elapsed;
+    if (seen.still < (seen.blind ? Math.max(limit, BLIND_MS) : limit)) return;
+    seen.watched = false;
+    onStall(shard, seen.still);
+  }
+
+  /** Reads what the thread has had by now; gives what it had at the look before. */
+  #readTimes(shard: number, seen: Seen): ThreadTimes | null {
+    const thread = this.#options.thread(shard);
+    if (thread !== seen.thread) this.#closeFiles(seen);
+    if (seen.files === null && thread !== 0) {
+      seen.files = this.#openFiles(thread);
+      seen.thread = thread;
+    }
+    const before = seen.times;
+    seen.times = seen.files?.times() ?? null;
+    return before;
+  }
+
+  #closeFiles(seen: Seen): void {
+    seen.files?.close();
+    seen.files = null;
+    seen.times = null;
+  }
+}
+
+/** Of `elapsed` ms without progress, those in which the thread could have made some; null where nobody can tell. */
+function idleTime(elapsed: number, before: ThreadTimes | null, { times, files }: Seen): number | null {
+  const state = files?.state() ?? null;
+  if (times === null || before === null || state === null) return null;
+  const ran = times.ran - before.ran;
+  // Ready to run: what it did not run it waited, and the kernel counts a wait only when it is over.
+  if (state === 'R') return ran >= elapsed * ENOUGH ? elapsed : Math.max(0, ran);
+  if (state === 'T' || state === 't') return 0;
+  return Math.max(0, elapsed - (times.waited - before.waited));
 }

@@ -21,6 +21,9 @@ export class KillRounds {
   readonly #sent = new Set<string>();
   /** The newest seq that was seen in a room before the server that runs now. */
   #before = new Map<string, number>();
+  /** What a viewer of `busy` heard that comes back after each kill, and where it stands. */
+  readonly #heard: Kept[] = [];
+  #heardSeq = 0;
   /** What must never be; empty in every good run. */
   readonly faults: string[] = [];
   #rounds = 0;
@@ -29,7 +32,7 @@ export class KillRounds {
   constructor(dir: string, flags: readonly string[] = []) {
     this.#args = [
       '--store',
-      `lmdb:${dir}`,
+      `level:${dir}`,
       '--interval',
       '20',
       '--workers',
@@ -49,12 +52,14 @@ export class KillRounds {
     const server = await startProcess(this.#args);
     await this.#check(server);
     const before = this.acked;
+    const watching = this.#watch(server);
     const loads = this.#load(server);
     const most = before + 20 + Math.random() * 200;
     while (this.acked < most && server.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
     server.child.kill('SIGKILL');
     const ended = await server.ended;
-    await Promise.all(loads);
+    await Promise.all([...loads, watching.closed]);
+    this.#hear(watching);
     if (ended !== 'SIGKILL') this.faults.push(`round ${this.#rounds}: ended by ${ended}: ${server.stderr}`);
     this.#rounds += 1;
   }
@@ -63,6 +68,17 @@ export class KillRounds {
   async finish(): Promise<void> {
     const server = await startProcess(this.#args);
     await this.#check(server);
+    const watching = this.#watch(server);
+    const busy = await readRoom(server, 'busy');
+    await watching.until(() => watching.seq >= Number.parseInt(busy.at(-1)?.id ?? '0', 10));
+    await watching.close();
+    this.#hear(watching);
+    const missed = busy.findIndex(({ id }, i) => this.#heard[i]?.id !== id);
+    if (missed !== -1 || busy.length !== this.#heard.length) {
+      this.faults.push(
+        `a viewer that came back heard ${this.#heard.length} of ${busy.length}, not ${busy[missed]?.id}`,
+      );
+    }
     for (const room of ROOMS) {
       const kept = await readRoom(server, room);
       const viewer = new ViewerClient(server.viewerUrl, room, { codec: 'msgpack', query: '?since=0' });
@@ -73,6 +89,19 @@ export class KillRounds {
     }
     const code = await server.stop();
     if (code !== 0) this.faults.push(`the last server ended with ${code}`);
+  }
+
+  /** Comes back to `busy`, or watches it from its beginning. */
+  #watch(server: ServerProcess): ViewerClient {
+    const viewer = new ViewerClient(server.viewerUrl, 'busy', { codec: 'deflate', query: `?since=${this.#heardSeq}` });
+    viewer.socket.on('error', () => undefined);
+    return viewer;
+  }
+
+  #hear(viewer: ViewerClient): void {
+    this.#heard.push(...viewer.comments);
+    this.faults.push(...viewer.faults.map((fault) => `a viewer that comes back: ${fault}`));
+    if (viewer.messages.length > 0) this.#heardSeq = viewer.seq;
   }
 
   /** Every acknowledged comment is there, nothing is there twice or was never sent, and seq rises. */

@@ -1,6 +1,15 @@
 import { VolleyError } from '../codes.ts';
-import { blankComment, type EncodedBatch } from '../frames/batch.ts';
-import type { BatchOutline, RecalledComment, Store, StoredBatch, StoreStats, TailListener } from './store.ts';
+import { blankComments, type EncodedBatch } from '../frames/batch.ts';
+import { type BatchOutline, takeOutlines, takeRange } from '../frames/batch-lists.ts';
+import {
+  type Head,
+  type Reading,
+  readingOf,
+  type Store,
+  type StoredBatch,
+  type StoreEvents,
+  type StoreStats,
+} from './store.ts';
 
 interface Waiting {
   readonly room: string;
@@ -15,25 +24,46 @@ interface Waiting {
  */
 export class FakeStore implements Store {
   readonly name = 'fake';
+  maxBatchBytes = 1_000_000;
   /** Appends that wait for the test. */
   readonly waiting: Waiting[] = [];
   /** Every append ever made, in order. */
   readonly appended: { room: string; batch: EncodedBatch }[] = [];
   /** Every read ever asked for. */
   readonly reads: { room: string; after: number; upTo: number }[] = [];
-  /** While true, reads wait for {@link answerReads}. */
+  /** Rooms that are followed. */
+  readonly followed = new Set<string>();
+  /** While true, reads and follows wait for {@link answerReads}. */
   holdReads = false;
+  /** While set, follows fail with it. */
+  followFault: unknown = null;
+  events: StoreEvents | null = null;
   readonly #logs = new Map<string, StoredBatch[]>();
+  /** The newest seq that the tail has delivered. */
   readonly #last = new Map<string, number>();
-  #listener: TailListener = () => undefined;
   #heldReads: (() => void)[] = [];
 
-  async start(listener: TailListener): Promise<readonly RecalledComment[]> {
-    this.#listener = listener;
-    return [];
+  async start(events: StoreEvents): Promise<void> {
+    this.events = events;
+  }
+
+  async follow(room: string): Promise<Head> {
+    await this.#hold();
+    if (this.followFault !== null) throw this.followFault;
+    this.followed.add(room);
+    return this.head(room);
+  }
+
+  unfollow(room: string): void {
+    this.followed.delete(room);
+  }
+
+  async head(room: string): Promise<Head> {
+    return { seq: this.#last.get(room) ?? 0, lost: 0, ceiling: this.#newest(room) };
   }
 
   append(room: string, batch: EncodedBatch): Promise<number> {
+    if (!this.followed.has(room)) throw new Error(`${room} is not followed`);
     this.appended.push({ room, batch });
     return new Promise((resolve, reject) => {
       this.waiting.push({ room, batch, resolve, reject });
@@ -45,6 +75,14 @@ export class FakeStore implements Store {
     const waiting = this.#takeWaiting(room);
     const stored = this.put(room, waiting.batch, seq);
     return { stored, answer: () => waiting.resolve(seq) };
+  }
+
+  /** The same, and answers that it is not known: the tail may still bring it. */
+  storeUnknown(room: string, seq = this.#newest(room) + 1): StoredBatch {
+    const waiting = this.#takeWaiting(room);
+    const stored = this.put(room, waiting.batch, seq);
+    waiting.reject(new VolleyError('STORE_UNKNOWN', 'not known'));
+    return stored;
   }
 
   /** Puts another node's batch into the log. */
@@ -59,7 +97,7 @@ export class FakeStore implements Store {
   /** The tail hands out these batches. */
   deliver(...batches: StoredBatch[]): void {
     for (const { room, seq } of batches) this.#last.set(room, seq);
-    this.#listener(batches);
+    this.events?.tail(batches.filter(({ room }) => this.followed.has(room)));
   }
 
   /** Fails the oldest waiting append of `room`. */
@@ -67,58 +105,34 @@ export class FakeStore implements Store {
     this.#takeWaiting(room).reject(error);
   }
 
-  lastSeq(room: string): number {
-    return this.#last.get(room) ?? 0;
-  }
-
-  /** Answers every read that waits, from the log as it is now. */
+  /** Answers every read and follow that waits, from the log as it is now. */
   answerReads(): void {
     const held = this.#heldReads;
     this.#heldReads = [];
     for (const answer of held) answer();
   }
 
-  async read(room: string, after: number, upTo: number, maxBytes: number): Promise<StoredBatch[]> {
+  async read(room: string, after: number, upTo: number, maxBytes: number): Promise<Reading> {
     this.reads.push({ room, after, upTo });
-    if (this.holdReads) await new Promise<void>((resolve) => this.#heldReads.push(resolve));
-    let bytes = 0;
-    return (this.#logs.get(room) ?? [])
-      .filter(({ seq }) => seq > after && seq <= upTo)
-      .filter((batch, i) => {
-        bytes += batch.bytes.length;
-        return i === 0 || bytes <= maxBytes;
-      });
-  }
-
-  async seqBefore(room: string, upTo: number, comments: number, notBelow = 0): Promise<number> {
-    let count = 0;
-    for (const batch of (this.#logs.get(room) ?? []).filter(({ seq }) => seq <= upTo).reverse()) {
-      if (count >= comments) return Math.max(batch.seq, notBelow);
-      if (batch.seq <= notBelow) return notBelow;
-      count += batch.count;
-    }
-    return notBelow;
+    await this.#hold();
+    return readingOf(takeRange(this.#logs.get(room) ?? [], after, upTo, maxBytes), after, 0);
   }
 
   async outline(room: string, upTo: number, comments: number, notBelow: number, most: number): Promise<BatchOutline[]> {
     const found: BatchOutline[] = [];
-    let left = comments;
-    for (const { seq, prev, count } of (this.#logs.get(room) ?? []).filter((batch) => batch.seq <= upTo).reverse()) {
-      if (seq <= notBelow || left <= 0 || found.length === most) break;
-      found.push({ seq, prev, count });
-      left -= count;
-    }
+    takeOutlines(found, this.#logs.get(room) ?? [], upTo, comments, notBelow, most);
     return found;
   }
 
-  async recall(room: string, seq: number, place: number): Promise<boolean> {
+  async recall(room: string, seq: number, indexes: readonly number[]): Promise<number> {
     const log = this.#logs.get(room) ?? [];
     const at = log.findIndex((batch) => batch.seq === seq);
     const batch = log[at];
-    const bytes = batch && blankComment(batch, place);
-    if (!batch || !bytes) return false;
-    log[at] = { ...batch, bytes, count: batch.count - 1 };
-    return true;
+    const blanked = batch && blankComments(batch, indexes);
+    if (!batch || !blanked) return 0;
+    log[at] = { ...batch, ...blanked.batch };
+    this.events?.recalled(blanked.indexes.map((index) => ({ room, id: `${seq}.${index}`, at: 0 })));
+    return blanked.indexes.length;
   }
 
   stats(): StoreStats {
@@ -126,6 +140,10 @@ export class FakeStore implements Store {
   }
 
   async close(): Promise<void> {}
+
+  async #hold(): Promise<void> {
+    if (this.holdReads) await new Promise<void>((resolve) => this.#heldReads.push(resolve));
+  }
 
   #newest(room: string): number {
     return this.#logs.get(room)?.at(-1)?.seq ?? 0;

@@ -35,12 +35,13 @@ class Room {
 
 interface Element {
   textContent: string | null;
+  dir?: string;
 }
 
 /** A danmaku that never draws a frame: its comments wait, as in the real one. */
 class StillDanmaku implements DanmakuPlayer {
   readonly engine: string;
-  readonly comments: { text?: string; render?: () => Element }[] = [];
+  readonly comments: { text?: string; style?: object; render?: () => Element }[] = [];
   readonly _ = { position: 0 };
 
   constructor(engine: string) {
@@ -148,6 +149,21 @@ describe('the adapter for danmaku', () => {
     room.batch(4, 1);
     await room.clock.advance(2_000);
     expect(player.texts).toEqual(['4.0']);
+  });
+
+  it('lets a text have its own direction, with either engine', async () => {
+    const [elements, canvas] = [new StillDanmaku('dom'), new StillDanmaku('canvas')];
+    for (const player of [elements, canvas]) attachDanmaku(player, room.events, room.options);
+    room.events.emit('welcome', { seq: 0, interval: 1_000 });
+    const plain = { mode: 'scroll', color: 0xffffff, size: 25, time: room.clock.now() } as const;
+    const texts = ['שלום —', 'hello!'];
+    room.events.emit('batch', { seq: 1, comments: texts.map((text, i) => ({ ...plain, id: `1.${i}`, text })) });
+    await room.clock.advance(2_000);
+    expect(elements.comments.map(({ render }) => render?.().dir)).toEqual(['auto', 'auto']);
+    expect(canvas.comments.map(({ style }) => style)).toEqual([
+      { fillStyle: '#ffffff', font: '25px sans-serif', direction: 'rtl', textAlign: 'left' },
+      { fillStyle: '#ffffff', font: '25px sans-serif' },
+    ]);
   });
 
   it('takes a recalled comment off the screen, also one that was not drawn yet', async () => {

@@ -1,13 +1,15 @@
 /** The adapter for `danmaku` (github.com/weizhenye/Danmaku), in live mode: without `media`. Text is text there. */
+import { isRightToLeft } from '../../comment.ts';
 import type { PlayableRoom } from '../play-room.ts';
 import { type AdaptedComment, type AdapterOptions, cssColor, playOn } from './adapter.ts';
 
 /** Properties of a canvas's context. An alias, since an interface is no CanvasRenderingContext2D. */
-type Style = { fillStyle?: string; font?: string };
+type Style = { fillStyle?: string; font?: string; direction?: 'rtl'; textAlign?: 'left' };
 
 /** An element, and what makes one, as far as they are needed. */
 interface Item {
   textContent: string | null;
+  dir: string;
   readonly style: { color: string; fontSize: string };
 }
 interface Page {
@@ -39,7 +41,9 @@ export function attachDanmaku(
     const mode = how === 'scroll' ? 'rtl' : how;
     forgetShown(player);
     if (player.engine === 'canvas') {
-      player.emit({ text, mode, style: { fillStyle: cssColor(color), font: `${size}px sans-serif` } });
+      // Unlike an element, a canvas knows no direction of the text's own. Its place stays that of the left edge.
+      const direction = isRightToLeft(text) ? ({ direction: 'rtl', textAlign: 'left' } as const) : {};
+      player.emit({ text, mode, style: { fillStyle: cssColor(color), font: `${size}px sans-serif`, ...direction } });
       return undefined;
     }
     const item = makeItem(text, color, size);
@@ -54,6 +58,7 @@ export function attachDanmaku(
 function makeItem(text: string, color: number, size: number): Item {
   const item = (globalThis as unknown as Page).document.createElement('div');
   item.textContent = text;
+  item.dir = 'auto';
   item.style.color = cssColor(color);
   item.style.fontSize = `${size}px`;
   return item;

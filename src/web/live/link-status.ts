@@ -1,8 +1,8 @@
 import type { ConnectionState } from '../../client/bundle.ts';
 import { elementOf } from '../page-element.ts';
 
-/** What the page says of its link; `waiting` is before the server was found at all. */
-type Shown = ConnectionState | 'waiting' | 'invalid';
+/** What the page says of its link: `waiting` before the server was found at all, `blocked` while it refuses handshakes. */
+type Shown = ConnectionState | 'waiting' | 'blocked' | 'invalid';
 
 const WORDS: Readonly<Record<Shown, string>> = {
   waiting: 'Server not found, trying again…',
@@ -10,6 +10,7 @@ const WORDS: Readonly<Record<Shown, string>> = {
   live: 'Live',
   stale: 'No answer, connecting again…',
   reconnecting: 'Reconnecting…',
+  blocked: 'Refused by the server, trying again…',
   closed: 'Closed',
   invalid: 'Not connected',
 };

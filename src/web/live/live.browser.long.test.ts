@@ -66,7 +66,7 @@ describe.skipIf(!findsBrowser('the live page'))('the live page', () => {
 
   it('goes on after the server was started again, with no comment lost or doubled', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'volley-live-'));
-    const args = ['--workers', '1', '--interval', '100', '--store', `lmdb:${folder}`];
+    const args = ['--workers', '1', '--interval', '100', '--store', `level:${folder}`];
     let own = await startProcess(args);
     try {
       const live = await LivePage.open(browser, own, '?room=kept');

@@ -70,6 +70,9 @@ function enter(name: string, settings: PageSettings): void {
   const room = connect({ url: viewerUrlOf(settings, location), room: name, history: HISTORY, staleAfter });
   const stage = new CommentStage(elementOf('stage', HTMLElement), own);
   room.on('state', (state) => status.show(state));
+  room.on('blocked', ({ answer }) => {
+    if (answer !== 'none') status.show('blocked');
+  });
   room.on('viewers', (viewers) => status.count(viewers));
   room.on('batch', ({ comments }) => log.add(comments));
   room.on('welcome', ({ reset }) => {

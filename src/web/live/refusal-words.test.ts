@@ -19,6 +19,8 @@ describe('the words for a refusal', () => {
 
   it('are the server’s own for a code that this page does not know', () => {
     expect(describeRefusal({ refused: 'MUTED', message: 'you are muted' })).toBe('Not taken: you are muted.');
+    const message = 'text is too long: 201 characters, at most 200 are allowed';
+    expect(describeRefusal({ refused: 'TEXT_INVALID', message })).toBe(`Not taken: ${message}.`);
   });
 
   it('never tell anybody to come too soon', () => {
@@ -41,6 +43,7 @@ describe('a text before it is sent', () => {
   });
 
   it('must say something', () => {
-    for (const text of ['', ' ', '\u3000\u00a0']) expect(checkText(text, 5)).toBe('Write something first.');
+    for (const text of ['', ' ', '\u3000\u00a0', '\u200b', '\u2800'])
+      expect(checkText(text, 5)).toBe('Write something first.');
   });
 });

@@ -1,3 +1,5 @@
+import { isVisible } from '../../comment.ts';
+
 /** A refusal as the SDK gives it. */
 export interface Refusal {
   readonly refused: string;
@@ -7,7 +9,6 @@ export interface Refusal {
 
 /** What a reader is told by code; the server's own sentence stands in for codes that are not here. */
 const SENTENCES: Readonly<Record<string, string>> = {
-  TEXT_INVALID: 'The server does not take this text: it may be too long, or hold characters that cannot be shown.',
   TOO_LARGE: 'This comment is too long.',
   RATE_LIMITED: 'You are writing too fast.',
   ROOM_BUSY: 'Too many people are writing in this room right now.',
@@ -31,7 +32,7 @@ export function countSeconds(ms: number): string {
 
 /** What is wrong with a text before it is sent, null where nothing is. */
 export function checkText(text: string, maxText: number): string | null {
-  if (text.trim() === '') return 'Write something first.';
+  if (!isVisible(text)) return 'Write something first.';
   const excess = countPoints(text) - maxText;
   return excess > 0 ? `Too long by ${excess} ${excess === 1 ? 'character' : 'characters'}.` : null;
 }

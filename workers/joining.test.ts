@@ -1,0 +1,107 @@
+/** Joins, resumes and leaves against commits, between real threads: nobody sees a gap or a batch twice. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BroadcastChannel } from 'node:worker_threads';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { compiledFile } from '../src/compiled-file.ts';
+import { draftOf } from '../src/rooms/rooms.fixture.ts';
+import { type Server, startServer } from '../src/server.ts';
+import { SETTINGS, type Settings } from '../src/settings/settings.ts';
+import {
+  IDLE_SHARD,
+  type JoiningFault,
+  type JoiningOrder,
+  type JoiningReport,
+  ORDER_CHANNEL,
+  REPORT_CHANNEL,
+  ROOMS,
+  SHARDS,
+} from './joining-orders.fixture.ts';
+
+const RUN_MS = 4_000;
+const DEADLINE_MS = 20_000;
+
+const orders = new BroadcastChannel(ORDER_CHANNEL);
+let reports: Reports;
+let server: Server | undefined;
+
+beforeEach(() => {
+  reports = new Reports();
+});
+
+afterEach(async () => {
+  await server?.stop();
+  orders.close();
+  reports.close();
+});
+
+function order(given: JoiningOrder): void {
+  orders.postMessage(given);
+}
+
+/** What the shards answer to the newest order to report, and what viewers saw that they should not have. */
+class Reports {
+  readonly faults: string[] = [];
+  readonly #channel = new BroadcastChannel(REPORT_CHANNEL);
+  readonly #newest = new Map<number, JoiningReport>();
+  #number = 0;
+
+  constructor() {
+    this.#channel.onmessage = (event) => {
+      const { data } = event as { data: JoiningReport | JoiningFault };
+      if ('fault' in data) this.faults.push(data.fault);
+      else if (data.number === this.#number) this.#newest.set(data.shard, data);
+    };
+  }
+
+  /** Asks again and again until every viewer of every shard has seen the newest batch of its room. */
+  async caughtUp({ rooms }: Server): Promise<readonly JoiningReport[]> {
+    const deadline = Date.now() + DEADLINE_MS;
+    while (this.#newest.size < SHARDS || [...this.#newest.values()].some(({ behind }) => behind > 0)) {
+      if (Date.now() > deadline) throw new Error(`still behind: ${JSON.stringify([...this.#newest.values()])}`);
+      this.#newest.clear();
+      this.#number += 1;
+      const seqs = new Map([...rooms.all()].map(({ name, seq }) => [name, seq]));
+      order({ do: 'report', number: this.#number, seqs });
+      await sleep(50);
+    }
+    return [...this.#newest.values()];
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
+
+async function restarts({ apiUrl }: Server): Promise<number> {
+  const page = await (await fetch(`${apiUrl}/metrics`)).text();
+  return Number(/^volley_shard_restarts_total (\d+)/m.exec(page)?.[1]);
+}
+
+it('viewers that join, resume and leave while their rooms push see every batch once, though shards fail and one is never woken', async () => {
+  const settings = Object.fromEntries(SETTINGS.map(({ name, fallback }) => [name, fallback])) as unknown as Settings;
+  const small = { workers: SHARDS, interval: 10, maxBatch: 1, maxText: 1, ringSize: 20_000, store: 'memory' };
+  const running = await startServer({ ...settings, ...small, port: 0, apiPort: 0 }, pino({ level: 'silent' }), {
+    shardFile: compiledFile('workers/joining-shard.fixture.js'),
+  });
+  server = running;
+  const begin = Date.now();
+  const failing = [0, 2];
+  while (Date.now() < begin + RUN_MS) {
+    for (const room of ROOMS) if (Math.random() < 0.5) running.rooms.offer(room, draftOf('x'), null, 0);
+    // Each has two thirds of the time to start again and to be joined.
+    if (Date.now() > begin + RUN_MS / (2 + failing.length)) {
+      const shard = failing.pop();
+      if (shard !== undefined) order({ do: 'throw', shard });
+    }
+    await sleep(1);
+  }
+  order({ do: 'still' });
+  const last = await reports.caughtUp(running);
+  expect(reports.faults).toEqual([]);
+  expect(await restarts(running)).toBe(2);
+  for (const { shard, joined, batches, entries } of last) {
+    if (shard === IDLE_SHARD) expect([joined, batches, entries]).toEqual([0, 0, 0]);
+    else expect(Math.min(joined, batches, entries)).toBeGreaterThan(100);
+  }
+});
