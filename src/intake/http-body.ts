@@ -6,7 +6,7 @@ import type { Tally } from '../metrics/tally.ts';
 const MOST_UNFINISHED = 33_554_432;
 const LEAST_LARGEST = 4;
 
-/** Bytes of a body that do not count: whoever sends one comment is not refused because others send much and slowly. */
+/** Bytes of a body that do not count: a client that sends one comment is not refused because others send much and slowly. */
 const FREE_BYTES = 16_384;
 
 /** Room for a body of unknown length. Any body is given twice as much whenever it is full. */

@@ -15,7 +15,7 @@ const MOST_UNSENT = 67_108_864;
 
 /**
  * When the bound on connections or on unsent bytes is reached, a client that has held its part for so long without
- * getting on goes first, in ms: whoever sends a request or reads an answer at once takes less.
+ * getting on goes first, in ms: one that sends a request or reads an answer at once takes less.
  */
 const HELD_MS = 2_000;
 

@@ -148,6 +148,15 @@ describe('GET /dashboard/stream', () => {
     expect(stream.events.map(({ event }) => event)).toEqual(['history', 'room', 'tick', 'room']);
   });
 
+  it('ends for a reader of a room that cannot be read, and for no other', async () => {
+    const other = new Stream();
+    await other.event('history');
+    vi.spyOn(rig.sampler, 'describeRoom').mockRejectedValueOnce(new Error('the store failed'));
+    await new Stream('/dashboard/stream?room=a').closed;
+    await rig.clock.advance(1_000);
+    await other.event('tick');
+  });
+
   it.each([
     ['?room=a%2Fb', 'ROOM_NAME_INVALID', 404],
     ['?room=', 'ROOM_NAME_INVALID', 404],
