@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { compiledFile } from './compiled-file.ts';
 
+/** A process may wait for a core this long before it is ready, in ms: other tests run beside it. */
+const STARTING_MS = 25_000;
+
 /** A line of the server's log. */
 export type LogLine = Record<string, unknown> & { msg?: string };
 
@@ -121,7 +124,7 @@ export async function startProcess(
   const ports = ['--port', '--api-port'].flatMap((flag) => (args.includes(flag) ? [] : [flag, '0']));
   const store = args.includes('--store') || 'VOLLEY_STORE' in env ? [] : ['--store', 'memory'];
   const server = new ServerProcess(entry, [...ports, ...store, ...args], env, runner);
-  const ready = await server.logged((line) => line.msg === 'ready');
+  const ready = await server.logged((line) => line.msg === 'ready', STARTING_MS);
   server.viewerUrl = String(ready.viewerUrl);
   server.apiUrl = String(ready.apiUrl);
   return server;
