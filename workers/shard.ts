@@ -2,6 +2,7 @@
  * A shard: one worker thread with its own uWebSockets.js App on the viewers' port, which it shares with the other
  * shards through SO_REUSEPORT.
  *
+ *   listener.ts      the port, as long as there are files for more connections
  *   upgrade.ts       handshake → viewer, or a refusal
  *   viewer.ts        one connection
  *   viewer-list.ts   all of them
@@ -16,7 +17,7 @@
  * The push path, per frame and shard: one wake-up, two views, one `publish`. Nothing here runs per viewer.
  */
 
-import { App, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
+import { App, type TemplatedApp } from 'uWebSockets.js';
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
 import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds, threadId } from '../src/metrics/thread-stats.ts';
@@ -24,6 +25,7 @@ import { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardTask, ToShard } from '../src/shards/messages.ts';
 import { CatchUp } from './catch-up.ts';
 import { Inbox } from './inbox.ts';
+import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
@@ -56,6 +58,7 @@ class Shard {
   readonly #app: TemplatedApp;
   readonly #ring: RingReader;
   readonly #counters: ShardCounters;
+  readonly #listener: Listener;
   readonly #outbox: Outbox;
   readonly #senders: Senders;
   readonly #inbox: Inbox;
@@ -64,7 +67,6 @@ class Shard {
   readonly #viewers = new ViewerList();
   readonly #delay = new LoopDelayMeter(() => this.#beat());
   readonly #onFault = (error: unknown): void => this.#fail(error);
-  #listenSocket: us_listen_socket | undefined;
   #beats = 0;
   /** A frame was published in this second that alone puts a viewer over the limit. */
   #sentLarge = false;
@@ -79,6 +81,7 @@ class Shard {
     this.#counters = new ShardCounters(task.counters, task.shard);
     this.#counters.set('viewers', 0);
     this.#counters.set('thread', threadId());
+    this.#listener = new Listener(app, task);
     this.#outbox = new Outbox(task.port);
     this.#senders = new Senders(task.limits, this.#outbox, this.#counters);
     this.#inbox = new Inbox(this.#senders, this.#counters);
@@ -129,12 +132,11 @@ class Shard {
       this.#counters.add('work', 1);
       answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
     });
-    this.#app.listen(host, port, (socket) => {
-      if (socket === false) {
+    this.#listener.start((listens) => {
+      if (!listens) {
         this.#fail(new VolleyError('SHARD_LISTEN', `cannot listen on ${host}:${port}`));
         return;
       }
-      this.#listenSocket = socket;
       // Started: from here on StallWatch gives it no more time than any other.
       this.#counters.add('alive', 1);
       this.#outbox.post({ kind: 'listening' });
@@ -155,6 +157,7 @@ class Shard {
   }
 
   #closed(viewer: Viewer, code: number): void {
+    this.#listener.left();
     // A viewer may close with that code of its own accord.
     if (viewer.closed && code === CLOSE.FLOOD) this.#counters.add('floodClosed', 1);
     viewer.gone();
@@ -206,7 +209,7 @@ class Shard {
   };
 
   #quiesce(): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#inbox.flush();
     this.#senders.quiesce();
     this.#outbox.flush();
@@ -214,14 +217,14 @@ class Shard {
   }
 
   #close(): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#sendAway();
     setTimeout(() => this.#end(), LINGER_MS);
   }
 
   /** Nothing of this thread can be trusted any more: sends the viewers to other shards and gives up. */
   #fail(error: unknown): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#sendAway();
     this.#end(error ?? new Error('thrown: undefined'));
   }
@@ -243,11 +246,6 @@ class Shard {
     this.#finish(error);
   }
 
-  #stopListening(): void {
-    if (this.#listenSocket !== undefined) us_listen_socket_close(this.#listenSocket);
-    this.#listenSocket = undefined;
-  }
-
   #beat(): void {
     this.#counters.add('alive', 1);
     this.#beats += 1;
@@ -259,6 +257,7 @@ class Shard {
     this.#sentLarge = false;
     this.#slow.sweep();
     this.#catchUp.sweep();
+    this.#listener.look();
     const { mean, max } = this.#delay.take();
     this.#counters.set('cpu', threadCpuSeconds());
     this.#counters.set('delayMean', mean);
