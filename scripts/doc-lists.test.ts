@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compareDocs, FILES, readTable, type Texts } from './doc-lists.ts';
+import { compareLimits } from './limit-rows.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TEXTS = Object.fromEntries(FILES.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')])) as Texts;
@@ -143,6 +144,48 @@ describe('the reading of a table', () => {
   });
 });
 
+describe('the comparison of limits and source', () => {
+  const page = `
+## What others can make us hold or do
+
+| resource | bound | metric | test |
+| --- | --- | --- | --- |
+| bodies | 1,024 bytes (\`MOST_BYTES\`), or \`--max-body\` | \`volley_rooms\` | \`src/a.test.ts\` |
+
+## What an error in the background does
+
+| error | why |
+| --- | --- |
+| any | 20 a second (\`LINES\`) |
+`;
+  const sources = new Map([
+    ['src/a.ts', 'const MOST_BYTES = 1_024;\nconst LINES = 20;'],
+    ['src/a.test.ts', ''],
+  ]);
+
+  it('finds no difference where all agree', () => {
+    expect(compareLimits(page, sources).differences).toEqual([]);
+  });
+
+  it.each([
+    ['1,024', '1,025', 'the source has no MOST_BYTES of 1,025'],
+    ['1,024 bytes ', 'many bytes ', 'no number stands before MOST_BYTES'],
+    ['LINES', 'LONES', 'the source has no LONES of 20'],
+    ['--max-body', '--max-soul', 'there is no setting --max-soul'],
+    ['volley_rooms', 'volley_halls', 'there is no metric volley_halls'],
+    ['src/a.test.ts', 'src/b.test.ts', 'there is no test src/b.test.ts'],
+  ])('finds %s that has become %s', (before, after, fault) => {
+    const { differences } = compareLimits(page.replace(before, after), sources);
+    expect(differences).toEqual([expect.stringContaining(fault)]);
+  });
+
+  it('finds a table that is not there', () => {
+    expect(compareLimits(page.replace('## What others', '## What'), sources).differences).toEqual([
+      'docs/limits.md: has no table under the heading "What others can make us hold or do"',
+    ]);
+  });
+});
+
 describe('check-docs', () => {
   let folder = '';
 
@@ -161,8 +204,11 @@ describe('check-docs', () => {
   }
 
   it('ends with 0 and one line that says what agrees', () => {
-    const stdout = `docs agree with the source: ${compareDocs(TEXTS).compared}\n`;
-    expect(check(TEXTS)).toEqual({ status: 0, stdout, stderr: '' });
+    const { status, stdout, stderr } = check(TEXTS);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^docs agree with the source: [^\n]+\n$/);
+    expect(stdout).toContain(compareDocs(TEXTS).compared);
+    expect(stdout).toMatch(/\d\d rows of "What others can make/);
   });
 
   it('ends with 1 and a line for each difference', () => {

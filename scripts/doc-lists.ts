@@ -13,6 +13,7 @@ export const FILES = [
   'docs/settings.md',
   'docs/metrics.md',
   'docs/dependencies.md',
+  'docs/limits.md',
 ] as const;
 
 export type Texts = Readonly<Record<(typeof FILES)[number], string>>;

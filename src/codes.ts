@@ -30,6 +30,7 @@ export const REFUSALS = {
   UNTIL_INVALID: { status: 400, message: 'until must be a whole number or an id like 42.7' },
   LIMIT_INVALID: { status: 400, message: 'limit must be a whole number from 1 to 1000 (from 1 in an export)' },
   ORDER_INVALID: { status: 400, message: 'order must be asc or desc, and asc for subtitles and XML' },
+  AFTER_INVALID: { status: 400, message: 'after must be the next of a page of rooms, like 12:lobby' },
   FORMAT_INVALID: { status: 400, message: 'format must be json, ndjson, xml or ass' },
   ORIGIN_INVALID: { status: 400, message: 'origin must be a time in Unix ms' },
   TIME_INVALID: { status: 400, message: 'time must be a number of seconds from 0 to 9999999999' },
@@ -47,6 +48,9 @@ export const REFUSALS = {
   METHOD_NOT_ALLOWED: { status: 405, message: 'this path takes other methods, which Allow names' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'the body must be sent as application/json' },
   BAD_REQUEST: { status: 400, message: 'the request could not be read' },
+  REQUEST_TIMEOUT: { status: 408, message: 'the request did not arrive whole in time' },
+  EXPECTATION_FAILED: { status: 417, message: 'the only expectation that this server meets is 100-continue' },
+  HEADERS_TOO_LARGE: { status: 431, message: 'the request line and headers are more than 16 KB' },
   HOST_UNKNOWN: {
     status: 421,
     message:

@@ -1,4 +1,7 @@
-/** A server whose shards misbehave on orders from stdin: `throw SHARD`, `stall SHARD MS` or `loop SHARD MS`, one a line. */
+/**
+ * A server that misbehaves on orders from stdin, one a line: `throw SHARD`, `stall SHARD MS` or `loop SHARD MS`, or for
+ * the main thread `throw main` or `reject main`.
+ */
 import { createInterface } from 'node:readline';
 import { BroadcastChannel } from 'node:worker_threads';
 import { Command } from 'commander';
@@ -14,6 +17,11 @@ command.parse();
 const channel = new BroadcastChannel(FAULT_CHANNEL);
 createInterface({ input: process.stdin }).on('line', (line) => {
   const [fault, shard, ms] = line.split(' ');
+  if (shard === 'main') {
+    if (fault === 'throw') throw new Error('thrown on the main thread by a test');
+    void Promise.reject(new Error('rejected on the main thread by a test'));
+    return;
+  }
   const order: FaultOrder = { fault: fault as FaultOrder['fault'], shard: Number(shard), ms: Number(ms) };
   channel.postMessage(order);
 });

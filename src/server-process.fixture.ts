@@ -2,6 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { compiledFile } from './compiled-file.ts';
 
+/** A process may wait for a core this long before it is ready, in ms: other tests run beside it. */
+const STARTING_MS = 25_000;
+
 /** A line of the server's log. */
 export type LogLine = Record<string, unknown> & { msg?: string };
 
@@ -16,8 +19,10 @@ export class ServerProcess {
   readonly ended: Promise<number | NodeJS.Signals>;
   #waiting: (() => void)[] = [];
 
-  constructor(entry: string, args: readonly string[], env: NodeJS.ProcessEnv) {
-    this.child = spawn(process.execPath, [compiledFile(entry), ...args], {
+  /** @param runner a command that becomes the one after it, like `prlimit`, and its arguments */
+  constructor(entry: string, args: readonly string[], env: NodeJS.ProcessEnv, runner: readonly string[] = []) {
+    const [command = process.execPath, ...rest] = [...runner, process.execPath, compiledFile(entry), ...args];
+    this.child = spawn(command, rest, {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
@@ -110,16 +115,16 @@ export interface PostAnswer {
 
 /**
  * Starts a server with free ports and waits until it is ready; its store is in memory unless `args` or `env` name one.
- * `entry` is a compiled file.
+ * `entry` is a compiled file, `runner` a command that starts it.
  */
 export async function startProcess(
   args: readonly string[] = [],
-  { entry = 'src/main.js', env = {} }: { entry?: string; env?: NodeJS.ProcessEnv } = {},
+  { entry = 'src/main.js', env = {}, runner = [] }: { entry?: string; env?: NodeJS.ProcessEnv; runner?: string[] } = {},
 ): Promise<ServerProcess> {
   const ports = ['--port', '--api-port'].flatMap((flag) => (args.includes(flag) ? [] : [flag, '0']));
   const store = args.includes('--store') || 'VOLLEY_STORE' in env ? [] : ['--store', 'memory'];
-  const server = new ServerProcess(entry, [...ports, ...store, ...args], env);
-  const ready = await server.logged((line) => line.msg === 'ready');
+  const server = new ServerProcess(entry, [...ports, ...store, ...args], env, runner);
+  const ready = await server.logged((line) => line.msg === 'ready', STARTING_MS);
   server.viewerUrl = String(ready.viewerUrl);
   server.apiUrl = String(ready.apiUrl);
   return server;

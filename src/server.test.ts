@@ -72,9 +72,8 @@ describe('a crowd over several shards and all codecs', () => {
 describe('a server whose shards cannot start', () => {
   it('fails with one sentence and leaves nothing running', async () => {
     const settings = Object.fromEntries(SETTINGS.map(({ name, fallback }) => [name, fallback])) as unknown as Settings;
-    const starting = startServer({ ...settings, port: 0, apiPort: 0, workers: 1 }, pino({ level: 'silent' }), {
-      shardFile: '/nowhere/shard.js',
-    });
+    const few = { ...settings, port: 0, apiPort: 0, workers: 1, store: 'memory' };
+    const starting = startServer(few, pino({ level: 'silent' }), { shardFile: '/nowhere/shard.js' });
     await expect(starting).rejects.toMatchObject({
       code: 'SHARD_LISTEN',
       message: expect.stringContaining('a shard could not start'),

@@ -21,6 +21,7 @@ import { createHttpApi } from './intake/http-api.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Sampler } from './metrics/sampler.ts';
 import { Tally } from './metrics/tally.ts';
+import { OpenFileLimit, shareOpenFiles } from './open-files.ts';
 import { takePorts, urlHost } from './ports.ts';
 import { Rooms } from './rooms/rooms.ts';
 import type { Settings } from './settings/settings.ts';
@@ -43,6 +44,8 @@ export interface ServerParts {
   readonly store?: Store;
   /** Another module for the shards' tasks. */
   readonly shardFile?: string;
+  /** Lines that the log has lost. */
+  readonly lostLines?: () => number;
   /** Called when a shard stands still, after comments were refused and the store finished: ends the process. */
   readonly onStall?: () => void;
 }
@@ -113,8 +116,28 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     stepBytes: settings.maxBackpressure / 2,
     onFault: (room, error) => logger.error({ room, err: error }, 'a backfill could not be read'),
   });
-  const metrics = new Metrics({ tally, rooms, ring, store, shards: rows, library: () => pool?.library ?? '' });
-  const sampler = new Sampler({ clock, tally, rooms, ring, store, shards: rows });
+  const metrics = new Metrics({
+    tally,
+    rooms,
+    ring,
+    store,
+    shards: rows,
+    library: () => pool?.library ?? '',
+    lostLines: parts.lostLines ?? (() => 0),
+  });
+  const sampler = new Sampler({
+    clock,
+    tally,
+    rooms,
+    ring,
+    store,
+    shards: rows,
+    onFault: (error) => {
+      tally.backgroundFaults.sampler += 1;
+      logger.error({ err: error }, 'a sample for the dashboard could not be made');
+    },
+  });
+  const fileLimit = new OpenFileLimit();
   const api = await createHttpApi({
     ...settings,
     rooms,
@@ -123,6 +146,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     logger,
     metrics,
     sampler,
+    mostConnections: () => shareOpenFiles(fileLimit.read(), shards, settings.apiConnections).api,
     pages: () => ({ ...settings, port: viewerPort }),
     isOpen: () => opened,
     notReady: () => {
@@ -174,6 +198,10 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     rooms,
     desk,
     tally,
+    onPoolFault: (error) => {
+      tally.backgroundFaults.pool += 1;
+      logger.error({ err: error }, 'the pool of threads has a fault');
+    },
     onStart: (shard) => stall.watch(shard, true),
     onUp: (shard) => logger.debug({ shard }, 'shard listens'),
     onDown: (shard, error) => {

@@ -17,6 +17,8 @@ const SLOW_CLOSE = 30_000;
 const LIMITS: ShardLimits = {
   host: '127.0.0.1',
   port: 9_000,
+  workers: 1,
+  apiConnections: 1_024,
   interval: 1_000,
   maxPending: 5_000,
   maxMessage: 4_096,

@@ -1,3 +1,4 @@
+/** `HOSTILE_INPUTS=1000000 npm run test:long -- workers/hostile` tries more. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CODECS } from '../src/frames/codec.ts';
@@ -5,9 +6,16 @@ import { type ServerProcess, startProcess } from '../src/server-process.fixture.
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
 import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
 
+/** Messages to the viewers' port, and as many requests to the API. */
+const INPUTS = Number(process.env.HOSTILE_INPUTS ?? 20_000);
+
+/** On one connection. */
+const AT_ONCE = 20;
+
 let server: ServerProcess;
 const witnesses: ViewerClient[] = [];
 let said = 0;
+const MIB = 1_048_576;
 
 beforeAll(async () => {
   server = await startProcess(['--interval', '50', '--workers', '2']);
@@ -17,6 +25,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await goOn();
+  const last = await rss();
+  process.stdout.write(`the server has ${Math.round(last / MIB)} MiB after all that\n`);
+  expect(last).toBeLessThan(400 * MIB);
   expect(await server.metric('volley_shard_restarts_total')).toBe(0);
   for (const { faults, socket } of witnesses) {
     expect(faults).toEqual([]);
@@ -26,6 +37,10 @@ afterAll(async () => {
   expect(server.stderr).toBe('');
   expect(server.lines.filter(({ level }) => Number(level) > 30)).toEqual([]);
 });
+
+function rss(): Promise<number> {
+  return server.metric('process_resident_memory_bytes');
+}
 
 /** A comment of a new viewer reaches every good one. */
 async function goOn(): Promise<void> {
@@ -132,5 +147,119 @@ describe('whatever bytes', () => {
       ),
       { numRuns: 1_500 },
     );
+  });
+});
+
+describe(`${INPUTS} hostile inputs`, () => {
+  const odd = fc.oneof(
+    fc.jsonValue({ maxDepth: 3 }),
+    fc.constantFrom(-1, 1e308, '', ' ', '\u0000', '\ud800', '\u202e', 'x'.repeat(3_000), {}, [], null, true),
+  );
+  const member = fc.constantFrom('type', 'ref', 'text', 'mode', 'color', 'size', 'extra', 'user', 'name', '__proto__');
+  const comment = fc
+    .dictionary(member, odd, { maxKeys: 5 })
+    .map((members) => JSON.stringify({ type: 'comment', text: 'x', ...members }));
+  const text = fc.oneof(comment, fc.json({ maxDepth: 4 }), fc.string({ unit: 'binary', maxLength: 300 }));
+  const many = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+    fc.array(one, { minLength: AT_ONCE, maxLength: AT_ONCE });
+  const settings = { numRuns: Math.ceil(INPUTS / AT_ONCE) };
+
+  it('as messages of viewers are each answered or cut off, and the others notice nothing', async () => {
+    let runs = 0;
+    await fc.assert(
+      fc.asyncProperty(many(text), async (texts) => {
+        const client = await new RawClient(server.viewerUrl).join('bad');
+        client.send(Buffer.concat(texts.map((one) => frame(OPCODE.text, one))));
+        client.socket.end();
+        await client.closed;
+        runs += 1;
+        if (runs % 50 === 0) await goOn();
+      }),
+      settings,
+    );
+  });
+
+  it('as requests to the API are each answered, never with 500', async () => {
+    const rooms = fc.constantFrom(
+      'bad',
+      'good/..',
+      '%00',
+      '%ff',
+      '',
+      'ü',
+      'x'.repeat(300),
+      '..%2f..',
+      'a b',
+      'bad?',
+      '*',
+    );
+    const room = fc.oneof(rooms, fc.string({ maxLength: 20 }).map(encodeURIComponent));
+    const path = fc.oneof(
+      room.map((name) => `/rooms/${name}`),
+      room.map((name) => `/rooms/${name}/comments`),
+      fc.tuple(room, fc.constantFrom('ass', 'xml', 'ndjson', '')).map(([name, as]) => `/rooms/${name}/export.${as}`),
+      fc
+        .tuple(room, fc.string({ maxLength: 12 }))
+        .map(([name, id]) => `/rooms/${name}/comments/${encodeURIComponent(id)}`),
+      fc.constantFrom(
+        '/rooms',
+        '/healthz',
+        '/readyz',
+        '/metrics',
+        '/dplayer/v3/',
+        '/dplayer/',
+        '/',
+        '//',
+        '/../etc/passwd',
+        '/%',
+      ),
+    );
+    const query = fc.oneof(
+      fc.constant(''),
+      fc.webQueryParameters().map((given) => `?${given}`),
+      fc.constantFrom('?since=-1', '?limit=1e9', '?since=x&since=1', '?wait=', '?id=bad&max=0', '?from=1&to=0'),
+    );
+    const request = fc
+      .record({
+        method: fc.constantFrom('GET', 'POST', 'DELETE', 'PUT', 'OPTIONS', 'HEAD', 'PATCH'),
+        path,
+        query,
+        type: fc.constantFrom(
+          'application/json',
+          'text/plain',
+          'multipart/form-data',
+          'application/json; charset=utf-16',
+          '',
+        ),
+        body: text,
+      })
+      .map(({ method, path, query, type, body }) => {
+        const bytes = Buffer.from(body);
+        // A path with a character that no request line may have is refused by Node.js, which ends the connection.
+        const target = `${path}${query}`.replaceAll(/[^!-~]/g, '');
+        const head = `${method} ${target} HTTP/1.1\r\nHost: volley\r\nContent-Type: ${type}\r\nContent-Length: ${bytes.length}\r\n\r\n`;
+        return Buffer.concat([Buffer.from(head), bytes]);
+      });
+    let runs = 0;
+    let answers = 0;
+    await fc.assert(
+      fc.asyncProperty(many(request), async (requests) => {
+        const client = new RawClient(server.apiUrl);
+        client.send(Buffer.concat(requests));
+        client.send('GET /healthz HTTP/1.1\r\nHost: volley\r\nConnection: close\r\n\r\n');
+        await client.closed;
+        const statuses = [...client.received.toString('latin1').matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) =>
+          Number(status),
+        );
+        expect(statuses.length).toBeGreaterThan(0);
+        expect(statuses.filter((status) => status === 500)).toEqual([]);
+        answers += statuses.length;
+        runs += 1;
+        if (runs % 50 === 0) await goOn();
+      }),
+      settings,
+    );
+    process.stdout.write(`${runs * (AT_ONCE + 1)} requests, ${answers} answers\n`);
+    expect(answers).toBeGreaterThan((runs * AT_ONCE) / 2);
   });
 });

@@ -11,6 +11,8 @@ import { Viewer, type ViewerSocket } from './viewer.ts';
 const LIMITS: ShardLimits = {
   host: '127.0.0.1',
   port: 9_000,
+  workers: 1,
+  apiConnections: 1_024,
   interval: 1_000,
   maxPending: 5_000,
   maxMessage: 4_096,

@@ -20,7 +20,7 @@ const FAILED_PARSE = 4;
 const MOST_WAITING = 128;
 const MOST_WAITING_IN_FLOOD = 32;
 const MOST_WAITING_BYTES = 131_072;
-const MOST_WAITING_BYTES_ALL = 16 * 1_048_576;
+const MOST_WAITING_BYTES_ALL = 16_777_216;
 
 /** Messages that a socket has handled before the next one that waits. */
 const PORTION = 8;

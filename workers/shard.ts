@@ -3,6 +3,7 @@
  * shards through SO_REUSEPORT.
  *
  *   uws.ts           uWebSockets.js, from the package that loads here
+ *   listener.ts      the port, as long as there are files for more connections
  *   upgrade.ts       handshake → viewer, or a refusal
  *   viewer.ts        one connection
  *   viewer-list.ts   all of them
@@ -24,11 +25,12 @@ import { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardTask, ToShard } from '../src/shards/messages.ts';
 import { CatchUp } from './catch-up.ts';
 import { Inbox } from './inbox.ts';
+import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
 import { answerProblem, endWithoutBody, ROOMS_PATH, readHandshake } from './upgrade.ts';
-import { App, library, type TemplatedApp, type us_listen_socket, us_listen_socket_close } from './uws.ts';
+import { App, library, type TemplatedApp } from './uws.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
 import { ViewerList } from './viewer-list.ts';
 
@@ -60,6 +62,7 @@ class Shard {
   readonly #app: TemplatedApp;
   readonly #ring: RingReader;
   readonly #counters: ShardCounters;
+  readonly #listener: Listener;
   readonly #outbox: Outbox;
   readonly #senders: Senders;
   readonly #inbox: Inbox;
@@ -68,7 +71,6 @@ class Shard {
   readonly #viewers = new ViewerList();
   readonly #delay = new LoopDelayMeter(() => this.#beat());
   readonly #onFault = (error: unknown): void => this.#fail(error);
-  #listenSocket: us_listen_socket | undefined;
   #beats = 0;
   /** A frame was published in this second that alone puts a viewer over the limit. */
   #sentLarge = false;
@@ -83,6 +85,7 @@ class Shard {
     this.#counters = new ShardCounters(task.counters, task.shard);
     this.#counters.set('viewers', 0);
     this.#counters.set('thread', threadId());
+    this.#listener = new Listener(app, task);
     this.#outbox = new Outbox(task.port);
     this.#senders = new Senders(task.limits, this.#outbox, this.#counters);
     this.#inbox = new Inbox(this.#senders, this.#counters);
@@ -138,12 +141,11 @@ class Shard {
       if (req.getUrl().startsWith(ROOMS_PATH)) answerProblem(res, 'UPGRADE_REQUIRED', WEBSOCKET, req.getMethod());
       else answerProblem(res, 'NOT_FOUND', {}, req.getMethod());
     });
-    this.#app.listen(host, port, (socket) => {
-      if (socket === false) {
+    this.#listener.start((listens) => {
+      if (!listens) {
         this.#fail(new VolleyError('SHARD_LISTEN', `cannot listen on ${host}:${port}`));
         return;
       }
-      this.#listenSocket = socket;
       // Started: from here on StallWatch gives it no more time than any other.
       this.#counters.add('alive', 1);
       this.#outbox.post({ kind: 'listening', library });
@@ -164,6 +166,7 @@ class Shard {
   }
 
   #closed(viewer: Viewer, code: number): void {
+    this.#listener.left();
     // A viewer may close with that code of its own accord.
     if (viewer.closed && code === CLOSE.FLOOD) this.#counters.add('floodClosed', 1);
     viewer.gone();
@@ -215,7 +218,7 @@ class Shard {
   };
 
   #quiesce(): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#inbox.flush();
     this.#senders.quiesce();
     this.#outbox.flush();
@@ -223,14 +226,14 @@ class Shard {
   }
 
   #close(): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#sendAway();
     setTimeout(() => this.#end(), LINGER_MS);
   }
 
   /** Nothing of this thread can be trusted any more: sends the viewers to other shards and gives up. */
   #fail(error: unknown): void {
-    this.#stopListening();
+    this.#listener.stop();
     this.#sendAway();
     this.#end(error ?? new Error('thrown: undefined'));
   }
@@ -252,11 +255,6 @@ class Shard {
     this.#finish(error);
   }
 
-  #stopListening(): void {
-    if (this.#listenSocket !== undefined) us_listen_socket_close(this.#listenSocket);
-    this.#listenSocket = undefined;
-  }
-
   #beat(): void {
     this.#counters.add('alive', 1);
     this.#beats += 1;
@@ -268,6 +266,7 @@ class Shard {
     this.#sentLarge = false;
     this.#slow.sweep();
     this.#catchUp.sweep();
+    this.#listener.look();
     const { mean, max } = this.#delay.take();
     this.#counters.set('cpu', threadCpuSeconds());
     this.#counters.set('delayMean', mean);

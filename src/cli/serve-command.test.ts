@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { compiledFile } from '../compiled-file.ts';
@@ -186,6 +187,33 @@ describe('a port in use', () => {
     const { port } = new URL(other.viewerUrl);
     const sentence = `--port cannot be ${port}: allowed is a free port of 0.0.0.0, and something listens there already`;
     expect(await run([...ANY_PORTS, '--port', port, '--host', '0.0.0.0'])).toEqual(refusal(sentence));
+  });
+});
+
+describe('a fault on the main thread that nobody expected', () => {
+  it.concurrent.each(['throw main', 'reject main'])('ends the server in order: %s', async (order) => {
+    const server = await startProcess([], { entry: 'src/faulty-server.fixture.js' });
+    started.push(server);
+    const viewer = new ViewerClient(server.viewerUrl, 'a');
+    await viewer.welcome();
+    server.tell(order);
+    expect((await viewer.closed).code).toBe(1012);
+    expect(await server.ended).toBe(1);
+    expect(server.lines.map(({ level, msg }) => [level, msg])).toContainEqual([60, 'unexpected fault']);
+    expect(server.lines.at(-1)?.msg).toBe('stopped');
+  });
+});
+
+describe('a server whose output nobody takes any more', () => {
+  it.concurrent('goes on, and ends in order', async () => {
+    const server = await startProcess(['--interval', '20']);
+    started.push(server);
+    server.child.stdout?.destroy();
+    server.child.stderr?.destroy();
+    expect((await server.post('a', { text: 'x' }, '?wait=stored')).status).toBe(201);
+    server.child.kill('SIGTERM');
+    const [code, signal] = await once(server.child, 'exit');
+    expect([code, signal]).toEqual([0, null]);
   });
 });
 

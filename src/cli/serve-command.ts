@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import { VolleyError } from '../codes.ts';
-import { createLogger } from '../log.ts';
+import { createLogger, LogOutput } from '../log.ts';
 import { urlHost } from '../ports.ts';
 import { type Server, type ServerParts, startServer } from '../server.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -31,12 +31,15 @@ export function addServeCommand(program: Command): Command {
  * cannot be, 137 (SIGKILL) when a shard stands still.
  */
 export async function serve(settings: Settings, parts: ServerParts = {}): Promise<void> {
-  const logger = createLogger(settings.logLevel);
+  const output = new LogOutput();
+  const logger = createLogger(settings.logLevel, output);
+  // Node.js writes its warnings there. Without a listener a reader that is gone would end the process.
+  process.stderr.on('error', () => undefined);
   const stopper = new Stopper(settings.grace, logger);
   for (const unknown of findUnknownVariables(process.env))
     logger.warn(unknown, 'no setting has the name of this variable');
   try {
-    const server = await startServer(settings, logger, { onStall: killSelf, ...parts });
+    const server = await startServer(settings, logger, { onStall: killSelf, lostLines: () => output.lost, ...parts });
     announce(server, settings, logger);
     stopper.guard(server);
   } catch (error) {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { batchOf } from '../rooms/rooms.fixture.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { encodeBatch } from '../frames/batch.ts';
+import { batchOf, draftOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { TurnQueue } from '../turn-queue.ts';
 import { AT, fillRoom } from './comments.fixture.ts';
@@ -107,6 +108,24 @@ describe('a walk through the history of a room', () => {
     expect(await walk(store, { after: { seq: 2 ** 52, place: 7 } })).toEqual([]);
     expect(await walk(store, { before: { seq: 0, place: null }, newestFirst: true })).toEqual([]);
     expect(store.reads).toEqual([]);
+  });
+
+  it('gives long comments in small pieces, in turns of their own', async () => {
+    const store = new FakeStore();
+    const extra = '\u0001'.repeat(512);
+    const comments = Array.from({ length: 300 }, (_, i) => ({ ...draftOf(`${i}`.padEnd(200, '神')), extra, at: AT }));
+    store.deliver(store.put('lobby', encodeBatch(comments)));
+    const source = sourceOf(store);
+    const next = vi.spyOn(source.turns, 'next');
+    const sizes: number[] = [];
+    for await (const piece of walkHistory(source, WHOLE_HISTORY)) {
+      expect(JSON.stringify(piece).length).toBeLessThan(70_000);
+      sizes.push(piece.length);
+    }
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300);
+    expect(sizes.length).toBeGreaterThan(12);
+    // Two to find and read it, one to decode it, and one for each piece.
+    expect(next.mock.calls.length).toBeGreaterThan(sizes.length);
   });
 
   it('gives the loop a turn between two reads and between two pieces', async () => {

@@ -11,8 +11,15 @@ const READ_BYTES = 65_536;
 const COMMENT_BYTES = 64;
 const LEAST_READ_BYTES = 2_048;
 
-/** Most comments in one piece: what is done with a piece is done in one turn of the loop. */
+/**
+ * What a piece holds at most, and one comment more: what is done with a piece is done in one turn of the loop. 500
+ * comments of the usual length weigh less.
+ */
 const PIECE_COMMENTS = 500;
+const PIECE_WEIGHT = 65_536;
+
+/** A larger batch is decoded in a turn of its own: with the default bounds it has 1.7 MB at most, which take 5 ms. */
+const LARGE_BATCH_BYTES = 65_536;
 
 /** Where a comment is in its room; `place` null stands for the whole batch. */
 export interface Place {
@@ -52,8 +59,8 @@ export const WHOLE_HISTORY: HistoryRange = {
 
 /**
  * Walks a part of what is kept of a room, piece by piece, up to the batch that is its newest when the walk's first turn
- * comes. A piece holds 1 to 500 comments, their `at` in Unix ms. Memory is bounded by the largest batch. Every piece waits
- * for a turn of `turns`: nothing is decoded in the turn of the caller.
+ * comes. A piece holds 1 to 500 comments, fewer where they are long, their `at` in Unix ms. Memory is bounded by the
+ * largest batch. Every piece waits for a turn of `turns`: nothing is decoded in the turn of the caller.
  * @throws VolleyError what the store throws, and BATCH_CORRUPT
  */
 export async function* walkHistory(source: HistorySource, range: HistoryRange): AsyncGenerator<Comment[], undefined> {
@@ -66,16 +73,22 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
     : readForward(source, first, last, range.limit);
   let left = range.limit;
   let piece: Comment[] = [];
+  let weight = 0;
   for await (const read of batches) {
     await source.turns.next();
-    for (const batch of read) {
+    for (const [i, batch] of read.entries()) {
+      const isLarge = batch.bytes.length > LARGE_BATCH_BYTES;
+      if (isLarge && i > 0) await source.turns.next();
       const comments = selectComments(batch, range);
+      if (isLarge) await source.turns.next();
       for (const comment of range.newestFirst ? comments.reverse() : comments) {
         piece.push(comment);
+        weight += weigh(comment);
         left -= 1;
-        if (left === 0 || piece.length === PIECE_COMMENTS) {
+        if (left === 0 || piece.length === PIECE_COMMENTS || weight >= PIECE_WEIGHT) {
           yield piece;
           piece = [];
+          weight = 0;
           if (left === 0) return;
           await source.turns.next();
         }
@@ -83,7 +96,13 @@ export async function* walkHistory(source: HistorySource, range: HistoryRange): 
     }
     if (piece.length > 0) yield piece;
     piece = [];
+    weight = 0;
   }
+}
+
+/** About as many characters as a comment takes in a document: in JSON each of its `extra` may become an escape of six. */
+function weigh({ text, user, name, extra = '' }: Comment): number {
+  return 64 + text.length + user.length + name.length + 6 * extra.length;
 }
 
 /** Batches with `first` < seq ≤ `last`, oldest first, as many bytes at a time as `comments` comments may take. */

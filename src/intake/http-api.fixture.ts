@@ -36,6 +36,7 @@ export async function createApi<S extends Store>(
     metrics: { contentType: 'text/plain', read: async () => 'volley_x 1\n' },
     logger: pino({}, { write: (line: string) => logged.push(line) }),
     ...options,
+    clock: rig.clock,
     rooms: rig.rooms,
     store,
     tally: rig.tally,

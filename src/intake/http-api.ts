@@ -5,14 +5,16 @@
 import cors from '@fastify/cors';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { REFUSALS, type RefusalCode, refusalOf, VolleyError } from '../codes.ts';
+import type { Clock } from '../clock.ts';
+import { REFUSALS, type Refusal, type RefusalCode, refusalOf, VolleyError } from '../codes.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { Store } from '../store/store.ts';
 import { TurnQueue } from '../turn-queue.ts';
-import { readJsonBodies } from './http-body.ts';
+import { BodyRefused, readJsonBodies } from './http-body.ts';
 import { serveCommentIntake } from './http-comments.ts';
+import { ApiConnections } from './http-connections.ts';
 import { serveDashboard } from './http-dashboard.ts';
 import { serveDplayer } from './http-dplayer.ts';
 import { serveHistory } from './http-history.ts';
@@ -22,11 +24,11 @@ import { type PageSettings, servePages } from './http-pages.ts';
 import { serveRecall } from './http-recall.ts';
 import { sendRefusal } from './http-refusal.ts';
 import { serveRooms } from './http-rooms.ts';
+import { createApiServer, type RequestTimes } from './http-server.ts';
 import { LongAnswers } from './http-stream.ts';
-import { describeProblem, PROBLEM_TYPE } from './problem.ts';
 
-/** A request must have arrived whole within this time, in ms: a client that dribbles costs a socket, not more. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** When a client that is refused may try again, in ms. */
+const RETRY_MS = 1_000;
 
 /** Longer names are refused by the room's own rule; this only keeps them from looking like another path. */
 const LONGEST_NAME = 8_192;
@@ -38,6 +40,11 @@ export interface HttpApiOptions extends HostOptions {
   readonly logger: Logger;
   readonly maxBody: number;
   readonly maxText: number;
+  /** Most connections now; no bound where left out. */
+  readonly mostConnections?: () => number;
+  /** Tests move it by hand, and shorten what clients may take. */
+  readonly clock?: Clock;
+  readonly times?: RequestTimes;
   /** False until the store is open: the API has its port before, and answers NOT_READY then. Always true where left out. */
   readonly isOpen?: () => boolean;
   /** Why the server takes no viewers now, null when it does. */
@@ -45,35 +52,31 @@ export interface HttpApiOptions extends HostOptions {
   /** The metrics in Prometheus' text format, and its media type. */
   readonly metrics: { readonly contentType: string; read(): Promise<string> };
   /** What the dashboards draw; without it there is no stream. */
-  readonly sampler?: Sampler;
+  readonly sampler?: Pick<Sampler, 'history' | 'listen' | 'describeRoom'>;
   /** What the pages are told; without it none are served. */
   readonly pages?: () => PageSettings;
 }
 
 /** Builds the API; the caller listens and closes. */
 export async function createHttpApi(options: HttpApiOptions): Promise<FastifyInstance> {
-  const { rooms, store, tally, maxText, corsOrigins, metrics, notReady } = options;
+  const { rooms, store, tally, logger, clock, maxText, maxBody, corsOrigins, metrics, notReady } = options;
+  const { times, mostConnections: most } = options;
+  const connections = new ApiConnections({ tally, logger, clock, most });
+  const corsOf = (origin: string | undefined): Record<string, string> => corsHeaders(origin, corsOrigins);
   const app = Fastify({
     logger: false,
-    bodyLimit: options.maxBody,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Called once for each address of the host.
+    serverFactory: (handle) => createApiServer(handle, { connections, tally, logger, times, cors: corsOf }),
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_NAME },
     // A path that cannot be decoded names no room.
     frameworkErrors: (_error, request, reply) => {
-      reply.headers(corsHeaders(request.headers.origin, corsOrigins));
+      reply.headers(corsOf(request.headers.origin));
       sendRefusal(reply, { code: 'ROOM_NAME_INVALID' });
     },
-    clientErrorHandler: (error, socket) => {
-      const problem = describeProblem({ code: 'BAD_REQUEST' });
-      const body = JSON.stringify(problem);
-      const origin = /\norigin:[ \t]*([^\s]+)/i.exec(String(error.rawPacket))?.[1];
-      const cors = Object.entries(corsHeaders(origin, corsOrigins)).map(([name, value]) => `${name}: ${value}\r\n`);
-      const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${body.length}\r\n${cors.join('')}`;
-      if (socket.writable) socket.end(`${head}Connection: close\r\n\r\n${body}`, () => socket.destroy());
-      else socket.destroy();
-    },
+    // Each server has its own.
+    clientErrorHandler: () => undefined,
   });
   // Before everything that refuses, so that a page can read why it was.
   if (corsOrigins.length > 0) {
@@ -81,27 +84,40 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
     await app.register(cors, { origin, methods: ['GET', 'HEAD', 'POST', 'DELETE'] });
   }
   guardHost(app, options);
-  readJsonBodies(app);
+  readJsonBodies(app, { tally, maxBody });
   app.addHook('onRequest', async (request, reply) => {
-    const alive = request.url === '/healthz' || request.url === '/readyz';
-    if (!alive && options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
+    if (request.url === '/healthz' || request.url === '/readyz') return;
+    if (options.isOpen?.() === false) return sendRefusal(reply, { code: 'NOT_READY' });
+    if (connections.hasRoom()) return;
+    tally.refuse('BUSY');
+    return sendRefusal(reply, { code: 'BUSY', retryAfterMs: RETRY_MS });
+  });
+  app.addHook('onSend', (request, _reply, payload, done) => {
+    connections.answering(request.raw.socket, payload);
+    done();
   });
   refuseOtherMethods(app);
   app.setNotFoundHandler((_request, reply) => sendRefusal(reply, { code: 'NOT_FOUND' }));
-  app.setErrorHandler((error: FastifyError | VolleyError, _request, reply) => {
-    const code = codeOf(error);
-    if (code === 'INTERNAL' || error instanceof VolleyError) options.logger.error({ err: error }, 'a request failed');
-    tally.refuse(code);
-    return sendRefusal(reply, { code });
+  app.setErrorHandler((error: FastifyError | VolleyError | BodyRefused, request, reply) => {
+    const refusal = refusalTo(error);
+    // The client went away in the middle of its request: nobody is refused anything.
+    if (request.raw.destroyed && error instanceof BodyRefused) return sendRefusal(reply, refusal);
+    if (refusal.code === 'INTERNAL' || error instanceof VolleyError) logger.error({ err: error }, 'a request failed');
+    tally.refuse(refusal.code);
+    return sendRefusal(reply, refusal);
   });
-  const reading = { store, turns: new TurnQueue(), answers: new LongAnswers(app, options.logger) };
-  serveCommentIntake(app, { rooms, tally, maxText });
-  serveRooms(app, rooms, store);
+  const onCut = (): void => {
+    tally.apiCuts.slow_answer += 1;
+  };
+  const reading = { store, turns: new TurnQueue(), answers: new LongAnswers(app, logger, { clock, onCut }) };
+  const taking = { rooms, tally, maxText, bodyTurns: new TurnQueue() };
+  serveCommentIntake(app, taking);
+  serveRooms(app, { rooms, store, clock });
   serveHistory(app, { ...reading, tally });
-  serveRecall(app, { store, tally, logger: options.logger });
-  serveDplayer(app, { ...reading, rooms, tally, maxText });
+  serveRecall(app, { store, tally, logger });
+  serveDplayer(app, { ...reading, ...taking });
   if (options.sampler !== undefined) serveDashboard(app, options.sampler);
-  if (options.pages !== undefined) await servePages(app, { settings: options.pages, logger: options.logger });
+  if (options.pages !== undefined) servePages(app, { settings: options.pages, logger });
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', (_request, reply) => {
     const code = notReady();
@@ -119,10 +135,10 @@ function corsHeaders(origin: string | undefined, allowed: readonly string[]): Re
   return { Vary: 'Origin', ...(isAllowed ? { 'Access-Control-Allow-Origin': origin } : {}) };
 }
 
-/** What fastify refuses by itself, in our codes, and what a store answers a read with that it cannot do. */
-function codeOf(error: FastifyError | VolleyError): RefusalCode {
-  if (error instanceof VolleyError) return error.code in REFUSALS ? refusalOf(error) : 'INTERNAL';
-  if (error.statusCode === 413) return 'TOO_LARGE';
-  if (error.statusCode === 415) return 'UNSUPPORTED_MEDIA_TYPE';
-  return error.statusCode !== undefined && error.statusCode < 500 ? 'BAD_REQUEST' : 'INTERNAL';
+/** What the reader of a body or fastify refuses, in our codes, and what a store answers a read with that it cannot do. */
+function refusalTo(error: FastifyError | VolleyError | BodyRefused): Refusal {
+  if (error instanceof BodyRefused) return error.refusal;
+  if (error instanceof VolleyError) return { code: error.code in REFUSALS ? refusalOf(error) : 'INTERNAL' };
+  if (error.statusCode === 415) return { code: 'UNSUPPORTED_MEDIA_TYPE' };
+  return { code: error.statusCode !== undefined && error.statusCode < 500 ? 'BAD_REQUEST' : 'INTERNAL' };
 }

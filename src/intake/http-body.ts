@@ -1,17 +1,41 @@
-import type { FastifyInstance } from 'fastify';
-import type { RefusalCode } from '../codes.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Refusal, RefusalCode } from '../codes.ts';
+import type { Tally } from '../metrics/tally.ts';
 
-/** What became of a request's body. */
-export type Body = { readonly value: unknown } | { readonly refused: RefusalCode };
+/** Bytes that all unfinished bodies may take together, or four bodies of the largest size where that is more. */
+const MOST_UNFINISHED = 33_554_432;
+const LEAST_LARGEST = 4;
 
-const decoder = new TextDecoder('utf-8', { fatal: true });
+/** Bytes of a body that do not count: a client that sends one comment is not refused because others send much and slowly. */
+const FREE_BYTES = 16_384;
 
-/** Reads `application/json` bodies as {@link Body}; every other type is refused 415 by fastify. */
-export function readJsonBodies(app: FastifyInstance): void {
+/** Room for a body of unknown length. Any body is given twice as much whenever it is full. */
+const FIRST_BYTES = 1_024;
+
+const BUSY: Refusal = { code: 'BUSY', retryAfterMs: 1_000 };
+
+/** Thrown while a body is read, to be answered with its refusal on a connection that is closed then. */
+export class BodyRefused extends Error {
+  readonly refusal: Refusal;
+
+  constructor(refusal: Refusal) {
+    super(refusal.code);
+    this.refusal = refusal;
+  }
+}
+
+export interface BodyOptions {
+  readonly tally: Tally;
+  /** Most bytes of a body. */
+  readonly maxBody: number;
+}
+
+/** Gives the bytes of `application/json` bodies as `request.body`; every other type is refused 415 by fastify. */
+export function readJsonBodies(app: FastifyInstance, options: BodyOptions): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => {
-    done(null, parseBody(bytes as Buffer));
-  });
+  app.addContentTypeParser('application/json', (request: FastifyRequest, payload: NodeJS.ReadableStream) =>
+    gatherBytes(request, payload, options),
+  );
 }
 
 /** Lets requests have any body of any type, which nobody keeps. */
@@ -23,7 +47,62 @@ export function discardBodies(app: FastifyInstance): void {
   });
 }
 
-function parseBody(bytes: Buffer): Body {
+/**
+ * The bytes of a body once it is whole. What comes is copied into memory of our own: a client that sends single bytes
+ * would otherwise have us keep an object for each.
+ */
+function gatherBytes(
+  { headers }: FastifyRequest,
+  payload: NodeJS.ReadableStream,
+  { tally, maxBody }: BodyOptions,
+): Promise<Buffer> {
+  const most = Math.max(MOST_UNFINISHED, LEAST_LARGEST * maxBody);
+  const said = Number(headers['content-length'] ?? Math.min(maxBody, FIRST_BYTES));
+  return new Promise((resolve, reject) => {
+    if (said > maxBody) throw new BodyRefused({ code: 'TOO_LARGE' });
+    // Refused before any of it is read.
+    if (said > FREE_BYTES && tally.api.bodyBytes + said > most) throw new BodyRefused(BUSY);
+    let bytes = Buffer.allocUnsafeSlow(Math.min(said, FREE_BYTES));
+    let length = 0;
+    tally.api.bodyBytes += bytes.length;
+    const end = (error?: Error): void => {
+      payload.off('data', take).off('end', finish).off('error', cutShort).off('close', cutShort);
+      tally.api.bodyBytes -= bytes.length;
+      if (error === undefined) resolve(bytes.subarray(0, length));
+      else reject(error);
+    };
+    const finish = (): void => end();
+    const cutShort = (): void => end(new BodyRefused({ code: 'BAD_REQUEST' }));
+    const take = (chunk: Buffer): void => {
+      const needed = length + chunk.length;
+      if (needed > maxBody) {
+        end(new BodyRefused({ code: 'TOO_LARGE' }));
+        return;
+      }
+      const size = needed <= bytes.length ? bytes.length : Math.min(maxBody, Math.max(needed, 2 * bytes.length));
+      if (size > bytes.length) {
+        if (size > FREE_BYTES && tally.api.bodyBytes + size - bytes.length > most) {
+          end(new BodyRefused(BUSY));
+          return;
+        }
+        tally.api.bodyBytes += size - bytes.length;
+        const longer = Buffer.allocUnsafeSlow(size);
+        bytes.copy(longer, 0, 0, length);
+        bytes = longer;
+      }
+      chunk.copy(bytes, length);
+      length = needed;
+    };
+    payload.on('data', take).on('end', finish).on('error', cutShort).on('close', cutShort);
+  });
+}
+
+/** A body that is one JSON value, or why it is none. */
+export type JsonValue = { readonly value: unknown } | { readonly refused: RefusalCode };
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export function parseJson(bytes: Uint8Array): JsonValue {
   let text: string;
   try {
     text = decoder.decode(bytes);

@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Refusal, RefusalCode } from '../codes.ts';
-import { isRoomName } from '../comment.ts';
+import { type Draft, isRoomName } from '../comment.ts';
 import type { Tally } from '../metrics/tally.ts';
 import type { Origin } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
+import type { TurnQueue } from '../turn-queue.ts';
 import { checkComment, describeTextRefusal } from './comment-check.ts';
-import type { Body } from './http-body.ts';
+import { parseComments } from './comment-list.ts';
 import { sendRefusal } from './http-refusal.ts';
 
 /** Most comments in one request. */
@@ -15,18 +16,20 @@ export interface CommentRoutesOptions {
   readonly rooms: Rooms;
   readonly tally: Tally;
   readonly maxText: number;
+  /** Shared by all bodies that take more than one turn of the loop. */
+  readonly bodyTurns: TurnQueue;
 }
 
 type PostRequest = FastifyRequest<{
   Params: { room: string };
   Querystring: { wait?: string | string[] };
-  Body: Body | undefined;
+  Body: Buffer | undefined;
 }>;
 
 /** `POST /rooms/:room/comments`: each comment of the body stands alone, in order. */
 export function serveCommentIntake(app: FastifyInstance, options: CommentRoutesOptions): void {
   app.post('/rooms/:room/comments', async (request: PostRequest, reply) => {
-    const comments = readComments(request);
+    const comments = await readComments(request, options);
     if (typeof comments === 'string') {
       options.tally.refuse(comments);
       return sendRefusal(reply, { code: comments });
@@ -44,33 +47,37 @@ export function serveCommentIntake(app: FastifyInstance, options: CommentRoutesO
   });
 }
 
-function readComments({ params, query, body }: PostRequest): readonly unknown[] | RefusalCode {
+async function readComments(
+  { params, query, body }: PostRequest,
+  { maxText, bodyTurns: turns }: CommentRoutesOptions,
+): Promise<readonly (Draft | Refusal)[] | RefusalCode> {
   if (!isRoomName(params.room)) return 'ROOM_NAME_INVALID';
   if (query.wait !== undefined && query.wait !== 'stored') return 'WAIT_INVALID';
   if (body === undefined) return 'NOT_JSON';
-  if ('refused' in body) return body.refused;
-  const comments: readonly unknown[] = Array.isArray(body.value) ? body.value : [body.value];
-  if (comments.length === 0) return 'EMPTY_ARRAY';
-  return comments.length > MOST_COMMENTS ? 'TOO_MANY' : comments;
+  return parseComments(body, (value) => readDraft(value, maxText), { most: MOST_COMMENTS, maxText, turns });
+}
+
+/** One comment as it was sent: its draft, or why there is none. */
+export function readDraft(comment: unknown, maxText: number): Draft | Refusal {
+  const draft = checkComment(comment, maxText, true);
+  if (typeof draft !== 'string') return draft;
+  if (draft !== 'TEXT_INVALID') return { code: draft };
+  return { code: draft, message: describeTextRefusal((comment as { text?: unknown }).text, maxText) };
 }
 
 /**
  * Offers each of `comments` to the room, whose name is valid, and tells `posting` what became of it; with `stored`, also
- * what the store said later. Refusals are counted.
+ * what the store said later. Refusals are counted, those of `comments` among them.
  */
 export function takeIn(
   room: string,
-  comments: readonly unknown[],
+  comments: readonly (Draft | Refusal)[],
   posting: Posting,
-  { rooms, tally, maxText }: CommentRoutesOptions,
+  { rooms, tally }: CommentRoutesOptions,
   stored: boolean,
 ): void {
-  for (const [index, comment] of comments.entries()) {
-    const draft = checkComment(comment, maxText, true);
-    const refusal =
-      typeof draft === 'string'
-        ? explain(draft, comment, maxText)
-        : rooms.offer(room, draft, stored ? posting : null, index);
+  for (const [index, draft] of comments.entries()) {
+    const refusal = 'code' in draft ? draft : rooms.offer(room, draft, stored ? posting : null, index);
     if (refusal === undefined) {
       tally.commentsHttp += 1;
       posting.take();
@@ -79,11 +86,6 @@ export function takeIn(
       posting.refuse(index, refusal);
     }
   }
-}
-
-function explain(code: RefusalCode, comment: unknown, maxText: number): Refusal {
-  if (code !== 'TEXT_INVALID') return { code };
-  return { code, message: describeTextRefusal((comment as { text?: unknown }).text, maxText) };
 }
 
 /** One request's comments: what was accepted, refused and, where the request waits, stored. */

@@ -1,7 +1,7 @@
 /** The dashboards' stream over real connections, on a clock that stands still. */
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { History, RoomDetail, Tick } from '../metrics/sample.ts';
 import { createSampler, type SamplerRig } from '../metrics/sampler.fixture.ts';
 import type { TickListener } from '../metrics/sampler.ts';
@@ -148,6 +148,15 @@ describe('GET /dashboard/stream', () => {
     expect(stream.events.map(({ event }) => event)).toEqual(['history', 'room', 'tick', 'room']);
   });
 
+  it('ends for a reader of a room that cannot be read, and for no other', async () => {
+    const other = new Stream();
+    await other.event('history');
+    vi.spyOn(rig.sampler, 'describeRoom').mockRejectedValueOnce(new Error('the store failed'));
+    await new Stream('/dashboard/stream?room=a').closed;
+    await rig.clock.advance(1_000);
+    await other.event('tick');
+  });
+
   it.each([
     ['?room=a%2Fb', 'ROOM_NAME_INVALID', 404],
     ['?room=', 'ROOM_NAME_INVALID', 404],
@@ -183,7 +192,7 @@ describe('GET /dashboard/stream', () => {
     const fat = Fastify();
     fat.server.on('connection', (socket: Socket) => accepted.set(socket.remotePort ?? 0, socket));
     serveDashboard(fat, {
-      history: () => '{}',
+      history: () => [Buffer.from('{}')],
       describeRoom: (name) => rig.sampler.describeRoom(name),
       listen: (listener) => {
         tell = listener;
@@ -211,6 +220,38 @@ describe('GET /dashboard/stream', () => {
     expect(awake.events.filter(({ event }) => event === 'tick').map(({ id }) => Number(id))).toEqual([
       ...Array(sent).keys(),
     ]);
+    fat.server.closeAllConnections();
+    await fat.close();
+  });
+
+  it('cuts off a reader that takes nothing in a minute and a second for each 16 KB of its history', async () => {
+    let tell: TickListener = () => undefined;
+    const fat = Fastify();
+    fat.server.on('connection', (socket: Socket) => accepted.set(socket.remotePort ?? 0, socket));
+    serveDashboard(fat, {
+      history: () => Array<Buffer>(100).fill(Buffer.alloc(100_000, 'x')),
+      describeRoom: (name) => rig.sampler.describeRoom(name),
+      listen: (listener) => {
+        tell = listener;
+        return () => undefined;
+      },
+    });
+    await fat.listen({ port: 0, host: '127.0.0.1' });
+    ({ port } = fat.server.address() as AddressInfo);
+    const idle = new Stream();
+    idle.socket.pause();
+    await vi.waitUntil(() => accepted.get(idle.socket.localPort ?? 0)?.writableNeedDrain === true);
+    const socket = serverSocketOf(idle);
+    await vi.waitUntil(async () => {
+      const taken = socket.bytesWritten - socket.writableLength;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return taken === socket.bytesWritten - socket.writableLength;
+    });
+    const patience = Math.floor(60 + 10_000_000 / 16_384);
+    for (let i = 0; i < patience; i += 1) tell('{}', i);
+    expect(socket.destroyed).toBe(false);
+    tell('{}', patience);
+    expect(socket.destroyed).toBe(true);
     fat.server.closeAllConnections();
     await fat.close();
   });

@@ -4,12 +4,16 @@ import { isRoomName } from '../comment.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import { sendRefusal } from './http-refusal.ts';
 import { parseWhole } from './number-check.ts';
+import { LEAST_PACE } from './reading-pace.ts';
 
 /** Dashboards at once; more are refused `BUSY`. */
 export const MOST_DASHBOARDS = 100;
 
 /** Bytes that may wait for one reader beside its history: minutes of ticks. Who lets more wait is cut off. */
 const MOST_WAITING = 524_288;
+
+/** Ticks after which a reader is cut off that has taken nothing of what waits for it; for its history it has more. */
+const MOST_STILL = 60;
 
 /** When a reader that was cut off comes back, in ms. */
 const RETRY_MS = 1_000;
@@ -29,6 +33,11 @@ interface Reader {
   readonly room: string | null;
   /** Bytes that may wait for it. */
   readonly bound: number;
+  /** Ticks that it may stand still. */
+  readonly patience: number;
+  /** Bytes that its socket had taken when it took any the last time, and the ticks since. */
+  taken: number;
+  still: number;
 }
 
 /**
@@ -46,6 +55,7 @@ export function serveDashboard(
     const bytes = eventBytes('tick', tick, at);
     const rooms = new Map<string, Promise<Buffer>>();
     for (const reader of readers) {
+      if (isStill(reader)) reader.response.destroy();
       send(reader, bytes);
       if (reader.room !== null) sendRoom(reader, reader.room, rooms);
     }
@@ -72,8 +82,16 @@ export function serveDashboard(
     const response = reply.raw;
     // Gone while hooks ran: its `close` would never come, and it would keep a place.
     if (response.destroyed) return reply;
-    const history = eventBytes('history', sampler.history(since));
-    const reader = { response, room, bound: history.length + MOST_WAITING };
+    const history = [HISTORY_HEAD, ...sampler.history(since), EVENT_END];
+    const bytes = history.reduce((sum, part) => sum + part.length, 0);
+    const reader = {
+      response,
+      room,
+      bound: bytes + MOST_WAITING,
+      patience: MOST_STILL + bytes / LEAST_PACE,
+      taken: 0,
+      still: 0,
+    };
     readers.add(reader);
     response.once('close', () => readers.delete(reader));
     // A reader that resets its connection is gone, which `close` tells too.
@@ -83,8 +101,10 @@ export function serveDashboard(
       if (value !== undefined) response.setHeader(name, value);
     }
     response.writeHead(200, HEADERS);
+    response.cork();
     response.write(`retry: ${RETRY_MS}\n\n`);
-    send(reader, history);
+    for (const part of history) send(reader, part);
+    response.uncork();
     if (room !== null) sendRoom(reader, room, new Map());
     return reply;
   });
@@ -101,9 +121,21 @@ export function serveDashboard(
   }
 }
 
+const HISTORY_HEAD = Buffer.from('event: history\ndata: ');
+const EVENT_END = Buffer.from('\n\n');
+
 /** Bytes, not text, so that all readers' sockets wait on the same memory. */
 function eventBytes(event: string, json: string, id?: number): Buffer {
   return Buffer.from(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${json}\n\n`);
+}
+
+/** Whether a reader has taken nothing for too long though something waits for it. */
+function isStill(reader: Reader): boolean {
+  const { socket, writableLength } = reader.response;
+  const taken = socket === null ? 0 : socket.bytesWritten - socket.writableLength;
+  reader.still = writableLength === 0 || taken !== reader.taken ? 0 : reader.still + 1;
+  reader.taken = taken;
+  return reader.still >= reader.patience;
 }
 
 function send({ response, bound }: Reader, bytes: Buffer): void {

@@ -10,8 +10,9 @@ import { placeOf } from '../comment-id.ts';
 import { DPLAYER_TYPE, DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
 import { renderExport } from '../exports/export-format.ts';
 import { type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
-import type { Body } from './http-body.ts';
-import { type CommentRoutesOptions, Posting, takeIn } from './http-comments.ts';
+import { largestComment } from './comment-list.ts';
+import { parseJson } from './http-body.ts';
+import { type CommentRoutesOptions, Posting, readDraft, takeIn } from './http-comments.ts';
 import type { HistoryOptions } from './http-history.ts';
 import { sendRefusal } from './http-refusal.ts';
 import { isGone } from './http-stream.ts';
@@ -32,7 +33,7 @@ const TYPE_NAMES = ['right', 'top', 'bottom'];
 export interface DplayerOptions extends CommentRoutesOptions, HistoryOptions {}
 
 type ReadRequest = FastifyRequest<{ Querystring: Partial<Record<'id' | 'max' | 'limit', string | string[]>> }>;
-type PostRequest = FastifyRequest<{ Body: Body | undefined }>;
+type PostRequest = FastifyRequest<{ Body: Buffer | undefined }>;
 
 /**
  * `GET` and `POST /dplayer/v3/`. A refusal, which is a problem document everywhere else, is 200
@@ -62,21 +63,23 @@ const MESSAGES: ReadonlyMap<string, string> = new Map<RefusalCode, string>([
 
 /** Stores one comment; answers once the store holds it. */
 async function takePost({ body }: PostRequest, reply: FastifyReply, options: DplayerOptions): Promise<unknown> {
-  const posted = readPost(body);
+  const posted = readPost(body, options.maxText);
   if (typeof posted === 'string') {
     options.tally.refuse(posted);
     return sendRefusal(reply, { code: posted });
   }
   const posting = new Posting(1);
-  takeIn(posted.room, [posted.comment], posting, options, true);
+  takeIn(posted.room, [readDraft(posted.comment, options.maxText)], posting, options, true);
   await posting.settled();
   if (posting.accepted === 0) return sendRefusal(reply, posting.firstRefusal);
   return { code: 0, data: { id: posting.ids[0] } };
 }
 
 /** A body of DPlayer's as the comment that it stands for; what is in its fields is checked with every other comment. */
-function readPost(body: Body | undefined): { room: string; comment: unknown } | RefusalCode {
-  if (body === undefined) return 'NOT_JSON';
+function readPost(bytes: Buffer | undefined, maxText: number): { room: string; comment: unknown } | RefusalCode {
+  if (bytes === undefined) return 'NOT_JSON';
+  if (bytes.length > largestComment(maxText)) return 'TOO_LARGE';
+  const body = parseJson(bytes);
   if ('refused' in body) return body.refused;
   if (typeof body.value !== 'object' || body.value === null || Array.isArray(body.value)) return 'NOT_AN_OBJECT';
   const { id, author, time, text, color, type } = body.value as Record<string, unknown>;

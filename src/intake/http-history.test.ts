@@ -27,7 +27,7 @@ async function createRoom(...sizes: number[]) {
     expect(answer.statusCode).toBe(200);
     return answer.json<Page>();
   };
-  return { ...api, page };
+  return { ...api, store, page };
 }
 
 function idsOf({ comments }: Page): string[] {
@@ -46,6 +46,28 @@ describe('a page of comments', () => {
       { id: '1.1', text: 'text 1', at: first, ...fields },
       { id: '2.0', text: 'text 0', at: first + 1_010, ...fields },
     ]);
+  });
+
+  it('of the longest comments ends before its limit, and the pages after it have the rest', async () => {
+    const { page, rooms, clock, store } = await createRoom();
+    const longest = { ...draftOf('😀'.repeat(200)), extra: '\u0001'.repeat(512) };
+    for (let i = 0; i < 1_000; i += 1) rooms.offer('lobby', longest, null, i);
+    await clock.advance(10);
+    expect(await store.head('lobby')).toMatchObject({ seq: 1 });
+    for (const order of ['asc', 'desc']) {
+      const ids: string[] = [];
+      let from = '';
+      for (let more = true; more; ) {
+        const got = await page(`?limit=1000&order=${order}${from}`);
+        expect(JSON.stringify(got).length).toBeLessThan(1_100_000);
+        expect(idsOf(got).length).toBeGreaterThan(200);
+        ids.push(...idsOf(got));
+        ({ more } = got);
+        from = order === 'asc' ? `&since=${got.next}` : `&until=${got.next}`;
+      }
+      const places = Array.from({ length: 1_000 }, (_, place) => `1.${place}`);
+      expect(ids).toEqual(order === 'asc' ? places : places.reverse());
+    }
   });
 
   it('begins after a batch, or after a comment in the middle of one', async () => {

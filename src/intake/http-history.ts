@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type Comment, isRoomName } from '../comment.ts';
+import { isRoomName } from '../comment.ts';
 import { AssExport } from '../exports/ass-export.ts';
 import { type ExportFormat, renderExport } from '../exports/export-format.ts';
 import { type HistorySource, walkHistory } from '../exports/history.ts';
@@ -14,6 +14,12 @@ import { isGone, type LongAnswers } from './http-stream.ts';
 
 type ReadRequest = FastifyRequest<{ Params: { room: string }; Querystring: RawQuery }>;
 
+/**
+ * Bytes of a page, and one comment more: a page of the longest comments ends before its limit. Its reader may leave it
+ * unread for a minute and a half.
+ */
+const PAGE_BYTES = 1_048_576;
+
 /** Pages that are being read when another is refused `BUSY`: it would wait for seconds. */
 const MOST_PAGES = 500;
 
@@ -26,17 +32,6 @@ export interface HistoryOptions {
   readonly turns: TurnQueue;
   readonly answers: LongAnswers;
   readonly tally: Tally;
-}
-
-/** A page of comments as it is answered. */
-interface Page {
-  readonly room: string;
-  /** The room's newest batch. */
-  readonly seq: number;
-  readonly comments: readonly Comment[];
-  /** Where the next page begins: `since` of it, or `until` where the newest come first. */
-  readonly next: string;
-  readonly more: boolean;
 }
 
 /** `GET /rooms/:room/comments`: a page of what is kept as JSON, or all of it as a document that is streamed. */
@@ -55,7 +50,8 @@ export function serveHistory(app: FastifyInstance, { store, turns, answers, tall
       }
       pages += 1;
       try {
-        return await readPage(source, query, request.query);
+        const page = await readPage(source, query, request.query);
+        return reply.type(PAGE_TYPE).send(page);
       } finally {
         pages -= 1;
       }
@@ -79,17 +75,41 @@ function createFormat(name: Exclude<HistoryFormat, 'json'>, room: string, origin
   return name === 'xml' ? new XmlExport(room, origin) : new AssExport(room, origin);
 }
 
+const PAGE_TYPE = 'application/json; charset=utf-8';
+
+/**
+ * A page as JSON: `room`, `seq` (its newest batch), `comments`, `next` (where the next page begins: `since` of it, or
+ * `until` where the newest come first) and `more`. Written piece by piece, each in the turn of the loop in which it was
+ * read.
+ */
 async function readPage(
   source: HistorySource,
   { range }: HistoryQuery,
   { since = '0', until }: RawQuery,
-): Promise<Page> {
+): Promise<Buffer> {
   const { store, room } = source;
-  const found: Comment[] = [];
+  const parts: Buffer[] = [];
+  let count = 0;
+  let bytes = 0;
+  let last: string | undefined;
+  let more = false;
   // One more than the page holds tells whether there is another.
-  for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) found.push(...piece);
-  const comments = found.slice(0, range.limit);
+  for await (const piece of walkHistory(source, { ...range, limit: range.limit + 1 })) {
+    let text = '';
+    for (const comment of piece) {
+      more = count === range.limit || bytes + text.length >= PAGE_BYTES;
+      if (more) break;
+      text += `${count === 0 ? '' : ','}${JSON.stringify(comment)}`;
+      count += 1;
+      last = comment.id;
+    }
+    const part = Buffer.from(text);
+    parts.push(part);
+    bytes += part.length;
+    if (more) break;
+  }
   const { seq } = await store.head(room);
-  const here = range.newestFirst ? (until ?? String(seq + 1)) : since;
-  return { room, seq, comments, next: comments.at(-1)?.id ?? String(here), more: found.length > comments.length };
+  const next = last ?? (range.newestFirst ? (until ?? String(seq + 1)) : since);
+  const head = Buffer.from(`{"room":${JSON.stringify(room)},"seq":${seq},"comments":[`);
+  return Buffer.concat([head, ...parts, Buffer.from(`],"next":${JSON.stringify(next)},"more":${more}}`)]);
 }

@@ -1,20 +1,50 @@
 /**
  * The pages that people look at, and what they load: files of dist/web, which `npm run build` makes. Everything comes
  * from this server; the Content-Security-Policy holds browsers to that.
+ *
+ * The files are read once, at the start: all together are 1.6 MB. A page then needs no open file, which the process may
+ * be out of, and a reader that takes nothing costs no memory.
  */
-import { type Dirent, readdirSync } from 'node:fs';
-import { extname } from 'node:path';
-import fastifyStatic from '@fastify/static';
+import { createHash } from 'node:crypto';
+import { type Dirent, readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { compiledFile } from '../compiled-file.ts';
+import { shareBytes } from './http-connections.ts';
 import { sendRefusal } from './http-refusal.ts';
 
 /** Where `GET` finds the pages. Their files are not served under their own names. */
 const PAGES = { '/': 'live.html', '/dashboard': 'dashboard.html' } as const;
 
-/** Other files are left alone, whatever lies in the folder. */
-const SERVED = new Set(['.js', '.css', '.map', '.svg', '.txt']);
+/** By the endings of the files. Those with another are left alone, whatever lies in the folder. */
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.map': 'application/json; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
+};
+
+/** What the build compresses files to, the smallest first, and what their names end with then. */
+const ENCODINGS = { br: '.br', gzip: '.gz' } as const;
+
+type Encoding = keyof typeof ENCODINGS;
+
+/** Bytes to send, and what names them. */
+interface Body {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
+interface PageFile {
+  readonly type: string;
+  readonly plain: Body;
+  /** As the build has compressed it, if it has. */
+  readonly compressed: ReadonlyMap<Encoding, Body>;
+}
 
 /** A host and its port as a browser sends it. Anything else could write its own words into the policy. */
 const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
@@ -40,26 +70,26 @@ export interface PageRoutesOptions {
 
 /**
  * `GET /` and `GET /dashboard`, the scripts and styles, and `GET /page-settings.json`:
- * `{ viewerUrl: string | null, port, maxText, heartbeat }`, where null means the page's own host. Files carry an ETag and are asked
- * for again each time, so that a new build is seen at once. Those that the build has compressed come so to whoever takes
- * it. Without a build there are no pages, which is logged.
+ * `{ viewerUrl: string | null, port, maxText, heartbeat }`, where null means the page's own host. Files carry an ETag and
+ * are asked for again each time, so that a browser sees a new build at once. Those that the build has compressed come so
+ * to whoever takes it. Without a build there are no pages, which is logged.
  */
-export async function servePages(app: FastifyInstance, options: PageRoutesOptions): Promise<void> {
+export function servePages(app: FastifyInstance, options: PageRoutesOptions): void {
   const folder = options.folder ?? compiledFile('web');
-  const files = listFiles(folder);
-  if (files.length === 0) options.logger.warn({ folder }, 'the pages are not built: npm run build makes them');
-  else await app.register(fastifyStatic, { root: folder, serve: false, maxAge: 0, preCompressed: true });
+  const files = readFiles(folder);
+  if (files.size === 0) options.logger.warn({ folder }, 'the pages are not built: npm run build makes them');
 
-  for (const [path, file] of Object.entries(PAGES)) {
-    if (!files.includes(file)) continue;
+  for (const [path, name] of Object.entries(PAGES)) {
+    const file = files.get(name);
+    if (file === undefined) continue;
     app.get(path, (request, reply) => {
       harden(reply).header('Content-Security-Policy', policyOf(path, request, options.settings()));
-      return sendPage(request, reply, file);
+      return sendFile(request, reply, file);
     });
   }
-  for (const file of files) {
-    if (!SERVED.has(extname(file))) continue;
-    app.get(`/${file}`, (request, reply) => sendPage(request, harden(reply), file));
+  for (const [name, file] of files) {
+    if (extname(name) === '.html') continue;
+    app.get(`/${name}`, (request, reply) => sendFile(request, harden(reply), file));
   }
   app.get('/page-settings.json', (_request, reply) => {
     const { publicUrl, port, maxText, heartbeat } = options.settings();
@@ -69,24 +99,49 @@ export async function servePages(app: FastifyInstance, options: PageRoutesOption
   });
 }
 
-/** The names of the regular files in `folder` that are not hidden, none where it is not there. */
-function listFiles(folder: string): string[] {
+/** The regular files in `folder` that are not hidden, by their names; none where it is not there. */
+function readFiles(folder: string): ReadonlyMap<string, PageFile> {
   let entries: Dirent[];
   try {
     entries = readdirSync(folder, { withFileTypes: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
     throw error;
   }
-  return entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.')).map(({ name }) => name);
+  const bodies = new Map<string, Body>();
+  for (const entry of entries) {
+    if (entry.isFile() && !entry.name.startsWith('.')) bodies.set(entry.name, readBody(join(folder, entry.name)));
+  }
+  const files = new Map<string, PageFile>();
+  for (const [name, plain] of bodies) {
+    const type = TYPES[extname(name)];
+    if (type === undefined) continue;
+    const compressed = new Map<Encoding, Body>();
+    for (const encoding of Object.keys(ENCODINGS) as Encoding[]) {
+      const body = bodies.get(`${name}${ENCODINGS[encoding]}`);
+      if (body !== undefined) compressed.set(encoding, body);
+    }
+    files.set(name, { type, plain, compressed });
+  }
+  return files;
 }
 
-/** Sends a file, or what the build has compressed of it where the reader takes that. */
-function sendPage(request: FastifyRequest, reply: FastifyReply, file: string): FastifyReply {
-  const accepted = request.headers['accept-encoding'];
-  // The plugin takes `*` for gzip, even where `gzip;q=0` stands beside it.
-  if (accepted !== undefined) request.headers['accept-encoding'] = accepted.replaceAll('*', 'any');
-  return reply.sendFile(file);
+function readBody(path: string): Body {
+  const bytes = shareBytes(readFileSync(path));
+  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` };
+}
+
+/** Sends a file, or what the build has compressed of it where the reader takes that; 304 to a reader that has it. */
+function sendFile(request: FastifyRequest, reply: FastifyReply, { type, plain, compressed }: PageFile): FastifyReply {
+  // `*` is no name of anything that was compressed.
+  const accepted = request.headers['accept-encoding']?.toLowerCase().replaceAll('*', 'any') ?? '';
+  const encoding = negotiate(accepted, [...compressed.keys()]);
+  const body = (encoding === null ? undefined : compressed.get(encoding)) ?? plain;
+  reply.headers({ 'Cache-Control': 'public, max-age=0', Vary: 'accept-encoding', ETag: body.etag });
+  if (body !== plain) reply.header('Content-Encoding', encoding);
+  const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  if (known?.includes(body.etag) || known?.includes('*')) return reply.code(304).send();
+  return reply.type(type).send(body.bytes);
 }
 
 function harden(reply: FastifyReply): FastifyReply {

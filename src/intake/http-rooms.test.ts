@@ -16,8 +16,9 @@ async function createRoom(...sizes: number[]) {
 
 describe('GET /rooms', () => {
   it('lists the live rooms, the most watched first', async () => {
-    const { get, rooms } = await createRoom();
+    const { get, rooms, clock } = await createRoom();
     expect((await get('/rooms')).json()).toEqual({ rooms: [] });
+    await clock.advance(1_000);
     rooms.join('b', 0, 0, 1);
     rooms.join('a', 0, 0, 1);
     rooms.join('many', 1, 2, 5);
@@ -31,6 +32,76 @@ describe('GET /rooms', () => {
       ],
     });
   });
+});
+
+/** The API over rooms with 3, 2, … viewers: `r0` to `r99` with 3, and so on. */
+async function createMany(count: number) {
+  const api = await createRoom();
+  for (let i = 0; i < count; i += 1) api.rooms.join(`r${i}`, 0, 0, 3 - (Math.floor(i / 100) % 3));
+  return api;
+}
+
+interface RoomPage {
+  rooms: { room: string; viewers: number }[];
+  next?: string;
+}
+
+describe('the pages of GET /rooms', () => {
+  it.each([1, 7, 100, 1_000])('have each room once, in the order of the whole list, %i at a time', async (limit) => {
+    const count = limit === 1 ? 50 : 2_500;
+    const { get } = await createMany(count);
+    const found: string[] = [];
+    let after = '';
+    for (;;) {
+      const page: RoomPage = (await get(`/rooms?limit=${limit}${after}`)).json();
+      found.push(...page.rooms.map(({ room, viewers }) => `${9 - viewers}:${room}`));
+      if (page.next === undefined) break;
+      expect(page.rooms).toHaveLength(limit);
+      after = `&after=${page.next}`;
+    }
+    expect(found).toEqual([...found].sort());
+    expect(new Set(found).size).toBe(count);
+  });
+
+  it('are of 1,000 rooms where no limit is given', async () => {
+    const { get } = await createMany(1_001);
+    const { rooms, next }: RoomPage = (await get('/rooms')).json();
+    expect([rooms.length, next]).toEqual([1_000, `${rooms.at(-1)?.viewers}:${rooms.at(-1)?.room}`]);
+  });
+
+  it('go on behind a room that is gone', async () => {
+    const { get } = await createMany(3);
+    const page: RoomPage = (await get('/rooms?after=3:r0x')).json();
+    expect(page.rooms.map(({ room }) => room)).toEqual(['r1', 'r2']);
+    expect((await get('/rooms?after=0:z')).json()).toEqual({ rooms: [] });
+  });
+
+  it('are of one list, which is made at most once a second', async () => {
+    const { get, rooms, clock } = await createMany(2);
+    const names = async (): Promise<string[]> => {
+      const page: RoomPage = (await get('/rooms')).json();
+      return page.rooms.map(({ room }) => room);
+    };
+    expect(await names()).toEqual(['r0', 'r1']);
+    rooms.join('fuller', 0, 0, 9);
+    await clock.advance(999);
+    expect(await names()).toEqual(['r0', 'r1']);
+    await clock.advance(1);
+    expect(await names()).toEqual(['fuller', 'r0', 'r1']);
+  });
+
+  it.each(['0', '1001', '-1', 'x', '', '1&limit=2'])('cannot have the limit %j', async (limit) => {
+    const { get } = await createRoom();
+    expectProblem(await get(`/rooms?limit=${limit}`), 'LIMIT_INVALID');
+  });
+
+  it.each(['', '1', 'lobby', ':lobby', '1:', '1:a+b', '-1:a', '1:a&after=1:b', '99999999999999999:a'])(
+    'cannot come after %j',
+    async (after) => {
+      const { get } = await createRoom();
+      expectProblem(await get(`/rooms?after=${after}`), 'AFTER_INVALID');
+    },
+  );
 });
 
 describe('GET /rooms/:room', () => {

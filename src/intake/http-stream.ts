@@ -3,13 +3,10 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import { sendRefusal } from './http-refusal.ts';
-import { type PaceLimits, ReadingPace } from './reading-pace.ts';
+import { LEAST_PACE, type PaceLimits, ReadingPace } from './reading-pace.ts';
 
 /** Long answers at once; more are refused `BUSY`. */
 export const MOST_LONG_ANSWERS = 64;
-
-/** Bytes a second that a client must take in the long run: a quarter of what a slow phone reads. */
-const LEAST_PACE = 16_384;
 
 /**
  * Bytes by which it may be behind that. Linux keeps up to 4 MB to send for a connection, and takes them in strides of
@@ -29,7 +26,9 @@ const STREAM_BYTES = 16_384;
 export interface LongAnswersOptions {
   readonly most?: number;
   readonly leastPace?: number;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
+  /** Told of each answer that is cut off because it is read too slowly. */
+  readonly onCut?: () => void;
 }
 
 /** An answer that is being written. */
@@ -46,6 +45,7 @@ export class LongAnswers {
   readonly #most: number;
   readonly #limits: PaceLimits;
   readonly #clock: Clock;
+  readonly #onCut: () => void;
   /** With those of which the first chunk is still being made. */
   #count = 0;
   #stopWatching: (() => void) | null = null;
@@ -56,6 +56,7 @@ export class LongAnswers {
     this.#most = options.most ?? MOST_LONG_ANSWERS;
     this.#limits = { leastPace: options.leastPace ?? LEAST_PACE, mostBehind: MOST_BEHIND };
     this.#clock = options.clock ?? systemClock;
+    this.#onCut = options.onCut ?? (() => undefined);
     // A client that reads slowly, or not at all, must not hold up the end of the server.
     app.addHook('preClose', async () => {
       this.#isClosing = true;
@@ -133,7 +134,10 @@ export class LongAnswers {
     // The response that waits in line on a connection is not told when that is gone.
     const gone = isGone(reply);
     if (!gone && !isSlow) return;
-    if (!gone) this.#logger.info({ url: reply.request.url }, 'an answer that was read too slowly was cut off');
+    if (!gone) {
+      this.#logger.info({ url: reply.request.url }, 'an answer that was read too slowly was cut off');
+      this.#onCut();
+    }
     stream.destroy();
   }
 }

@@ -1,14 +1,19 @@
 /** What only a real connection can show: bytes that are no HTTP, and clients that do not behave. */
+import { STATUS_CODES } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { REFUSALS, type RefusalCode } from '../codes.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { createApi, type HttpRig } from './http-api.fixture.ts';
 
 let api: HttpRig<FakeStore>;
 let port: number;
 
+/** Short enough to wait for. */
+const TIMES = { head: 300, request: 600, idle: 5_000, look: 50 };
+
 beforeEach(async () => {
-  api = await createApi(new FakeStore(), { maxBody: 1_000 });
+  api = await createApi(new FakeStore(), { maxBody: 1_000, times: TIMES });
   await api.app.listen({ port: 0, host: '127.0.0.1' });
   ({ port } = api.app.server.address() as AddressInfo);
 });
@@ -58,16 +63,30 @@ class Wire {
   }
 }
 
-function expectBadRequest(answer: string): void {
+/** Checks that an answer is the problem document for `code`, and the last one on its connection. */
+function expectRefusal(answer: string, code: RefusalCode): void {
   const [head = '', body = ''] = answer.split('\r\n\r\n');
-  expect(head).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  const { status } = REFUSALS[code];
+  expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
   expect(head).toContain('Content-Type: application/problem+json');
   expect(head).toContain('Connection: close');
-  expect(head).toContain(`Content-Length: ${body.length}`);
-  expect(JSON.parse(body)).toMatchObject({ status: 400, code: 'BAD_REQUEST', title: 'Bad Request' });
+  expect(JSON.parse(/\{.*\}/s.exec(body)?.[0] ?? '')).toMatchObject({ status, code, title: STATUS_CODES[status] });
 }
 
+const POST = 'POST /rooms/a/comments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n';
 const GOOD = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n';
+
+describe('the API', () => {
+  it('goes on when a connection cannot be accepted', async () => {
+    api.app.server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE', syscall: 'accept' }));
+    expect(api.tally.backgroundFaults.accept).toBe(1);
+    expect(api.logged.join()).toContain('a connection to the API could not be accepted');
+    const wire = new Wire();
+    wire.socket.write(GOOD);
+    await wire.hears('200 OK');
+    wire.socket.destroy();
+  });
+});
 
 describe('a client', () => {
   it.each([
@@ -78,11 +97,62 @@ describe('a client', () => {
     ['a length that is no number', 'POST /rooms/a/comments HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n'],
     ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
     ['a length and chunks', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n'],
-    ['headers over 16 KB', `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
-    ['a path over 16 KB', `GET /rooms/${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
   ])('that sends %s gets a problem document and is closed', async (_, bytes) => {
     const wire = new Wire();
-    expectBadRequest(await wire.say(bytes));
+    expectRefusal(await wire.say(bytes), 'BAD_REQUEST');
+    wire.socket.destroy();
+  });
+
+  it.each([
+    ['headers over 16 KB', `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['a path over 16 KB', `GET /rooms/${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
+  ])('that sends %s is told so and is closed', async (_, bytes) => {
+    const wire = new Wire();
+    expectRefusal(await wire.say(bytes), 'HEADERS_TOO_LARGE');
+    wire.socket.destroy();
+  });
+
+  it('that asks for a tunnel is closed, and what it sends after that goes nowhere', async () => {
+    const wire = new Wire();
+    expect(await wire.say(`CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${GOOD.repeat(3)}`)).toBe('');
+    wire.socket.destroy();
+    const other = new Wire();
+    other.socket.write(GOOD);
+    await other.hears('200 OK');
+    other.socket.destroy();
+  });
+
+  it('that names no host, or expects what is not offered, gets a problem document', async () => {
+    const hostless = await new Wire().say('GET /healthz HTTP/1.1\r\n\r\n');
+    expectRefusal(hostless, 'BAD_REQUEST');
+    const expecting = await new Wire().say('GET /healthz HTTP/1.1\r\nHost: x\r\nExpect: coffee\r\n\r\n');
+    expectRefusal(expecting, 'EXPECTATION_FAILED');
+    expect(await new Wire().say('GET /healthz HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 OK/);
+    expect(Object.fromEntries(api.tally.refused)).toEqual({ BAD_REQUEST: 1, EXPECTATION_FAILED: 1 });
+  });
+
+  it.each([
+    ['nothing', '', TIMES.head],
+    ['a part of a head', 'GET /healthz HTTP/1.1\r\nHo', TIMES.head],
+    ['a part of a body', `${POST}Content-Length: 100\r\n\r\n{"text":`, TIMES.request],
+    ['a part of a body in chunks', `${POST}Transfer-Encoding: chunked\r\n\r\n8\r\n{"text":\r\n`, TIMES.request],
+  ])('that sends %s and then waits is cut off in time', async (_, bytes, time) => {
+    const began = performance.now();
+    const wire = new Wire();
+    expectRefusal(await wire.say(bytes), 'REQUEST_TIMEOUT');
+    const took = performance.now() - began;
+    expect(took).toBeGreaterThan(time - 1);
+    expect(took).toBeLessThan(time + 5_000);
+    expect(api.tally.apiCuts.slow_request).toBe(1);
+    expect(api.tally.api).toEqual({ connections: expect.any(Number), unsentBytes: 0, bodyBytes: 0 });
+    wire.socket.destroy();
+  });
+
+  it('that sends a body byte by byte is cut off in time too', async () => {
+    const wire = new Wire();
+    const drip = setInterval(() => wire.socket.write(' '), 20);
+    expectRefusal(await wire.say(`${POST}Content-Length: 900\r\n\r\n`), 'REQUEST_TIMEOUT');
+    clearInterval(drip);
     wire.socket.destroy();
   });
 
@@ -101,7 +171,7 @@ describe('a client', () => {
     wire.socket.write(GOOD);
     await wire.hears('{"status":"ok"}');
     const answer = await wire.say('garbage\r\n\r\n');
-    expectBadRequest(answer.slice(answer.indexOf('{"status":"ok"}') + '{"status":"ok"}'.length));
+    expectRefusal(answer.slice(answer.indexOf('{"status":"ok"}') + '{"status":"ok"}'.length), 'BAD_REQUEST');
     wire.socket.destroy();
   });
 

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import { REFUSALS, type Refusal } from '../codes.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -23,4 +24,23 @@ export function describeProblem(refusal: Refusal): Problem {
     detail: refusal.message ?? message,
   };
   return refusal.retryAfterMs === undefined ? problem : { ...problem, retryAfterMs: refusal.retryAfterMs };
+}
+
+/** Answers on a connection on which there is no request that could be answered, and closes it. */
+export function writeProblem(socket: Socket, refusal: Refusal, headers: Readonly<Record<string, string>> = {}): void {
+  const problem = describeProblem(refusal);
+  const body = JSON.stringify(problem);
+  const { status, title, retryAfterMs } = problem;
+  const retry = retryAfterMs === undefined ? {} : { 'Retry-After': Math.ceil(retryAfterMs / 1_000) };
+  const all = {
+    'Content-Type': PROBLEM_TYPE,
+    'Content-Length': body.length,
+    ...headers,
+    ...retry,
+    Connection: 'close',
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (socket.writable)
+    socket.end(`HTTP/1.1 ${status} ${title}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
+  else socket.destroy();
 }

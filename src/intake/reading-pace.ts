@@ -1,3 +1,6 @@
+/** Bytes a second that a client must take in the long run: a quarter of what a slow phone reads. */
+export const LEAST_PACE = 16_384;
+
 export interface PaceLimits {
   /** Bytes a second that a client must take in the long run. */
   readonly leastPace: number;

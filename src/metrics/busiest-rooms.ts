@@ -4,7 +4,10 @@ import type { BusyRoom } from './sample.ts';
 /** Rooms in each list. */
 const LISTED = 10;
 
-interface BusiestLists {
+/** Rooms looked at in one turn of the loop: about 1 ms. */
+const TURN_ROOMS = 4_000;
+
+export interface BusiestLists {
   readonly byViewers: readonly BusyRoom[];
   readonly byComments: readonly BusyRoom[];
 }
@@ -23,13 +26,17 @@ export class BusiestRooms {
   readonly #intakes = new WeakMap<Room, Intake>();
 
   /**
-   * Looks at all rooms, in one pass. Called once a second by the sampler alone: for 10,000 rooms it takes 0.1 ms while
-   * nobody writes and 0.4 ms where all have comments.
+   * Looks at all rooms, in one pass that yields after every 4,000: the caller goes on in another turn of the loop, within
+   * the same second. Called once a second by the sampler alone. 4,000 rooms take 0.2 ms where all have comments, and 1 ms
+   * where they are new.
    */
-  find(rooms: Iterable<Room>): BusiestLists {
+  *find(rooms: Iterable<Room>): Generator<undefined, BusiestLists> {
     const byViewers = new Top((room) => room.viewers);
     const byComments = new Top((room) => this.#latelyOf(room));
+    let seen = 0;
     for (const room of rooms) {
+      seen += 1;
+      if (seen % TURN_ROOMS === 0) yield;
       byViewers.offer(room);
       const total = room.taken + room.pending.length;
       if (total > 0 && this.#note(room, total) > 0) byComments.offer(room);

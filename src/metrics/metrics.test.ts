@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
 import { createRooms, draftOf } from '../rooms/rooms.fixture.ts';
@@ -28,6 +29,7 @@ async function createMetrics() {
     store: rig.store,
     shards,
     library: () => 'uws-pack 20.0.8',
+    lostLines: () => 3,
   });
   created.push(metrics);
   /** The samples of our own metrics: `name{labels}` to value. */
@@ -187,6 +189,47 @@ describe('the metrics', () => {
     expect(first.volley_batches_total).toBe(3);
     tally.batches = 4;
     expect((await read()).volley_batches_total).toBe(4);
+  });
+
+  it('tell what the API holds and cuts, and what was survived', async () => {
+    const { tally, shards, read } = await createMetrics();
+    Object.assign(tally.api, { connections: 4, unsentBytes: 5, bodyBytes: 6 });
+    tally.apiCuts.slow_answer = 7;
+    tally.backgroundFaults.accept = 8;
+    shards[1].set('sockets', 9);
+    shards[0].set('listenPauses', 10);
+    expect(await read()).toMatchObject({
+      volley_api_connections: 4,
+      volley_api_unsent_bytes: 5,
+      volley_api_body_bytes: 6,
+      'volley_api_cuts_total{reason="slow_answer"}': 7,
+      'volley_api_cuts_total{reason="unsent"}': 0,
+      'volley_background_faults_total{source="accept"}': 8,
+      'volley_sockets{shard="1"}': 9,
+      'volley_listen_pauses_total{shard="0"}': 10,
+      volley_log_lines_lost_total: 3,
+    });
+  });
+
+  it('are made once for all who ask meanwhile, with numbers of after they asked', async () => {
+    const { metrics, tally } = await createMetrics();
+    const first = metrics.read();
+    await Promise.resolve();
+    tally.batches = 1;
+    const [second, third] = [metrics.read(), metrics.read()];
+    expect(await second).toBe(await third);
+    expect(await second).not.toBe(await first);
+    expect(await second).toContain('volley_batches_total 1');
+  });
+
+  it('count the open files of the process', async () => {
+    const { metrics } = await createMetrics();
+    const count = async (): Promise<number> =>
+      Number(/^process_open_fds (\d+)$/m.exec(await metrics.read())?.[1] ?? Number.NaN);
+    const before = await count();
+    const files = await Promise.all(Array.from({ length: 10 }, () => open('/dev/null')));
+    expect(await count()).toBe(before + 10);
+    for (const file of files) await file.close();
   });
 
   it('measure the thread that they are read in', async () => {

@@ -12,6 +12,8 @@ export interface SamplerRig extends RoomsRig<FakeStore> {
   readonly ring: RingWriter;
   /** Main's CPU seconds and its event-loop delay in seconds, as a test sets them. */
   readonly main: { cpu: number; mean: number; max: number };
+  /** Errors of samples that could not be made. */
+  readonly faults: readonly unknown[];
   history(since?: number): History;
   /** Moves the clock by a second and gives the tick of it. */
   second(): Promise<Tick>;
@@ -24,14 +26,17 @@ export async function createSampler(options: RigOptions = {}): Promise<SamplerRi
   const ring = new RingWriter(createRing(4_096, 2));
   const main = { cpu: 0, mean: 0, max: 0 };
   const delay = { take: () => ({ mean: main.mean, max: main.max }), stop: () => undefined };
-  const sampler = new Sampler({ ...rig, ring, shards, cpuSeconds: () => main.cpu, delay });
-  const history = (since?: number): History => JSON.parse(sampler.history(since)) as History;
+  const faults: unknown[] = [];
+  const onFault = (error: unknown): void => void faults.push(error);
+  const sampler = new Sampler({ ...rig, ring, shards, cpuSeconds: () => main.cpu, delay, onFault });
+  const history = (since?: number): History => JSON.parse(Buffer.concat(sampler.history(since)).toString()) as History;
   return {
     ...rig,
     sampler,
     shards,
     ring,
     main,
+    faults,
     history,
     async second() {
       await rig.clock.advance(1_000);

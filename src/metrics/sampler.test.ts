@@ -164,6 +164,30 @@ describe('what is kept', () => {
     expect(samples.at(-1)?.at).toBe(start + (KEPT + 5) * 1_000);
   });
 
+  it('is the same memory for all who ask', async () => {
+    const { clock, sampler } = await createSampler();
+    await clock.advance(400_000);
+    const [one, other] = [sampler.history(), sampler.history()];
+    const shared = one.filter(
+      (part, i) => part.buffer === other[i]?.buffer && part.byteOffset === other[i]?.byteOffset,
+    );
+    const bytes = (parts: readonly Buffer[]): number => parts.reduce((sum, { length }) => sum + length, 0);
+    // All but the newest tick.
+    expect(bytes(one) - bytes(shared)).toBeLessThan(2_000);
+    expect(bytes(one)).toBeGreaterThan(100_000);
+  });
+
+  it('is given after any time, for those who have the rest', async () => {
+    const { clock, history } = await createSampler();
+    const start = clock.unix();
+    await clock.advance(700_000);
+    const all = history().samples.map(({ at }) => (at - start) / 1_000);
+    for (const since of [0, 1, 99, 100, 101, 159, 160, 161, 219, 220, 221, 640, 659, 660, 661, 699, 700, 701]) {
+      const { samples } = history(start + since * 1_000);
+      expect(samples.map(({ at }) => (at - start) / 1_000)).toEqual(all.filter((at) => at > since));
+    }
+  });
+
   it('is given after a time, for those who have the rest', async () => {
     const { clock, history } = await createSampler();
     const start = clock.unix();
@@ -171,6 +195,34 @@ describe('what is kept', () => {
     expect(history(start + 3_000).samples.map(({ at }) => at - start)).toEqual([4_000, 5_000]);
     expect(history(start + 9_000).samples).toEqual([]);
     expect(history(start + 9_000).tick?.sample.at).toBe(start + 5_000);
+  });
+});
+
+describe('a sample that cannot be made', () => {
+  it('is reported, and the sampler goes on with the next second', async () => {
+    const rig = await createSampler();
+    const { stats } = rig.store;
+    rig.store.stats = () => {
+      throw new Error('no store');
+    };
+    await rig.clock.advance(2_000);
+    expect(rig.faults).toHaveLength(2);
+    rig.store.stats = stats;
+    expect((await rig.second()).sample.rooms).toBe(0);
+    expect(rig.history().samples).toHaveLength(1);
+  });
+});
+
+describe('many rooms', () => {
+  it('are walked in several turns of the loop, within their second', async () => {
+    const rig = await createSampler();
+    for (let i = 0; i < 20_000; i += 1) rig.rooms.join(`room-${i}`, 0, 0, 1 + (i % 7));
+    await rig.clock.advance(1_000);
+    expect(rig.history().samples).toEqual([]);
+    await rig.clock.advance(10);
+    const { tick, samples } = rig.history();
+    expect(samples).toHaveLength(1);
+    expect([tick?.sample.rooms, tick?.byViewers[0]?.viewers]).toEqual([20_000, 7]);
   });
 });
 

@@ -5,22 +5,35 @@ import { clearInterval, setInterval } from 'node:timers';
 /** Nanoseconds on a CPU are the first number of a Linux schedstat file. */
 const SCHEDSTAT = '/proc/thread-self/schedstat';
 
-/** This thread's schedstat file, opened once, which costs a shard a third of what opening it each second does. */
-let schedstat: number | undefined;
-const text = Buffer.alloc(64);
+/** Opened as the thread starts and kept: the process may be out of files later, and opening it each second costs more. */
+const schedstat = openSchedstat();
+const digits = Buffer.alloc(64);
+let lastSeconds = 0;
 
 /**
  * CPU seconds of this thread. Linux tells them; elsewhere the whole process's stand in, which is more than the
- * thread's own.
+ * thread's own. Never throws: what cannot be read is what it was last.
  */
 export function threadCpuSeconds(): number {
-  try {
-    schedstat ??= openSync(SCHEDSTAT, 'r');
-    return Number.parseInt(text.toString('latin1', 0, readSync(schedstat, text, 0, text.length, 0)), 10) / 1e9;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  if (schedstat === null) {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
+  }
+  try {
+    const length = readSync(schedstat, digits, 0, digits.length, 0);
+    lastSeconds = Number(digits.toString('latin1', 0, length).split(' ')[0]) / 1e9;
+  } catch {
+    // A metric is worth neither a shard nor the process.
+  }
+  return lastSeconds;
+}
+
+function openSchedstat(): number | null {
+  try {
+    return openSync(SCHEDSTAT, 'r');
+  } catch {
+    // Not Linux, or no files left while the thread starts: the process's time is shown.
+    return null;
   }
 }
 

@@ -26,6 +26,7 @@ const NUMBERS: readonly [name: SettingName, unit: string, fallback: number, leas
   ['maxHeaders', 'bytes', 16_384, 4_096, 65_536],
   ['maxMessage', 'bytes', 4_096, 64, 65_536],
   ['maxBody', 'bytes', 1_048_576, 1_024, 67_108_864],
+  ['apiConnections', 'connections', 1_024, 16, 65_536],
   ['maxBackpressure', 'bytes', 65_536, 4_096, 16_777_216],
   ['maxBackfill', 'comments', 10_000, 0, 10_000_000],
   ['catchUpBytes', 'bytes', 67_108_864, 1_048_576, 68_719_476_736],

@@ -19,6 +19,7 @@ export interface Settings {
   readonly maxHeaders: number;
   readonly maxMessage: number;
   readonly maxBody: number;
+  readonly apiConnections: number;
   readonly maxBackpressure: number;
   readonly maxBackfill: number;
   readonly catchUpBytes: number;
@@ -109,6 +110,14 @@ export const SETTINGS: readonly Setting[] = [
   ),
   whole('maxMessage', 'bytes', 'largest message of a viewer', 4_096, 64, 65_536),
   whole('maxBody', 'bytes', 'largest body of an HTTP request', MIB, 1_024, 64 * MIB),
+  whole(
+    'apiConnections',
+    'connections',
+    'most connections to the API, of which it takes at most a quarter of the open files',
+    1_024,
+    16,
+    65_536,
+  ),
   whole('maxBackpressure', 'bytes', 'unsent bytes a viewer, over which it misses pushes', 65_536, 4_096, 16 * MIB),
   whole('maxBackfill', 'comments', 'most comments a viewer gets that was away', 10_000, 0, 10_000_000),
   whole(

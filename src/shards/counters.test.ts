@@ -7,6 +7,8 @@ const NAMES: readonly CounterName[] = [
   'alive',
   'work',
   'thread',
+  'sockets',
+  'listenPauses',
   'viewers',
   'joined',
   'messagesReceived',

@@ -14,6 +14,10 @@ const NAMES = [
   'work',
   /** The kernel's id of the thread, 0 where nobody can tell. */
   'thread',
+  /** Connections to the viewers' port, those without a handshake included. */
+  'sockets',
+  /** Times that it stopped listening for want of files. */
+  'listenPauses',
   'viewers',
   'joined',
   'messagesReceived',

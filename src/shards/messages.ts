@@ -22,6 +22,9 @@ export interface ShardLimits {
   readonly host: string;
   /** The real port, never 0. */
   readonly port: number;
+  /** Shards, and most connections to the API: both have a part in the open files of the process. */
+  readonly workers: number;
+  readonly apiConnections: number;
   /** Milliseconds between two pushes of a room: what a refused sender is told to wait. */
   readonly interval: number;
   /** Most comments waiting in a room. */

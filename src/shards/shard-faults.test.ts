@@ -79,7 +79,8 @@ describe('a shard that stands still', () => {
       const line = await faulty.logged(({ msg }) => String(msg).includes('stands still'));
       expect(line).toMatchObject({ shard: 1 });
       expect(Number(line.time) - told).toBeGreaterThanOrEqual(2_000 - 200);
-      expect(Number(line.time) - told).toBeLessThan(3_000);
+      // Without the time in which other programs had the processors.
+      expect(Number(line.ms)).toBeLessThan(3_000);
       expect(await faulty.ended).toBe('SIGKILL');
     },
   );

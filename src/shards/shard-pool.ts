@@ -30,6 +30,8 @@ export interface ShardPoolOptions {
   readonly rooms: Rooms;
   readonly desk: JoinDesk;
   readonly tally: Tally;
+  /** A thread failed while no task ran in it; the pool has started another. */
+  readonly onPoolFault: (error: unknown) => void;
   /** A generation of a shard begins: from now on it reads the ring. */
   readonly onStart: (shard: number) => void;
   /** A shard listens, for the first time or again. */
@@ -71,6 +73,7 @@ export class ShardPool {
       // A crowd that joins is mostly garbage: V8's own bound would let a shard keep up to 48 MB of room for it.
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
     });
+    this.#pool.on('error', options.onPoolFault);
     this.#shards = Array.from({ length: options.shards }, () => ({
       link: undefined,
       listening: false,

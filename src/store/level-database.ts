@@ -77,7 +77,7 @@ export class LevelDatabase {
 
   async #open(): Promise<void> {
     await this.db.open().catch((error: unknown) => this.#openWithReserve(error));
-    await directory.checkTables(this.#dir, this.db.getProperty('leveldb.sstables'));
+    await directory.checkTables(this.#dir, () => this.db.getProperty('leveldb.sstables'));
     const { blocks, bsize } = await statfs(this.#dir);
     this.#reserve = Math.min(RESERVE, Math.floor((blocks * bsize) / 4));
   }

@@ -228,7 +228,7 @@ export class LevelStore implements Store {
       return readingOf(takeRange(log.batches, after, upTo, maxBytes), after, log.lost);
     }
     return this.#open().database.read(async (db) => {
-      const lost = await this.#readLost(db, room);
+      const lost = this.#logs.get(room)?.lost ?? (await this.#readLost(db, room));
       const range = { gt: batchKey(room, Math.max(after, lost)), lte: batchKey(room, upTo) };
       const found: StoredBatch[] = [];
       let end = Math.max(after, lost);
@@ -243,7 +243,8 @@ export class LevelStore implements Store {
         if (batch === null) damaged = end;
         else found.push(batch);
       }
-      if (damaged > 0) this.#tellDamage(room, damaged);
+      // Or it was dropped while this was read.
+      if (damaged > 0 && damaged > (await this.#readLost(db, room))) this.#tellDamage(room, damaged);
       return readingOf(takeRange(found, after, upTo, maxBytes), after, Math.max(lost, damaged));
     });
   }
@@ -353,7 +354,8 @@ export class LevelStore implements Store {
   /** Batches up to `upTo`, oldest first: the newest `most`, and as many as fit in `maxBytes`. A damaged one ends it. */
   #readBackward(room: string, upTo: number, most: number, maxBytes: number): Promise<StoredBatch[]> {
     return this.#open().database.read(async (db) => {
-      const range = { gt: batchKey(room, await this.#readLost(db, room)), lte: batchKey(room, upTo), reverse: true };
+      const lost = this.#logs.get(room)?.lost ?? (await this.#readLost(db, room));
+      const range = { gt: batchKey(room, lost), lte: batchKey(room, upTo), reverse: true };
       const found: StoredBatch[] = [];
       for (const [key, value] of await readRange(db, range, most, maxBytes)) {
         const batch = this.#decode(room, key, value);
