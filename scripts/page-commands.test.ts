@@ -46,12 +46,12 @@ async function typeAll(page: string, { leftOut = /^$/, pauseMs = 0 } = {}): Prom
 }
 
 describe('what a page says that its commands print is what they print:', () => {
-  it('docs/http-api.md, with a viewer in the room', async () => {
-    const viewer = new ViewerClient(server.viewerUrl, 'demo');
-    await viewer.welcome();
+  it('docs/http-api.md, with a viewer in the room, and one in another', async () => {
+    const viewers = ['demo', 'other'].map((room) => new ViewerClient(server.viewerUrl, room));
+    for (const viewer of viewers) await viewer.welcome();
     // The page's first comments are over a second apart, so that one subtitle has made room for the next.
     await typeAll('docs/http-api.md', { pauseMs: 1_200 });
-    await viewer.close();
+    for (const viewer of viewers) await viewer.close();
   });
 
   it('docs/metrics.md, with a viewer that two pushes have reached', async () => {
