@@ -88,8 +88,13 @@ const SOURCE_LISTS: readonly List[] = [
 ];
 
 function dependencyLists(packageJson: string): List[] {
-  const { dependencies = {}, devDependencies = {} } = JSON.parse(packageJson) as {
+  const {
+    dependencies = {},
+    optionalDependencies = {},
+    devDependencies = {},
+  } = JSON.parse(packageJson) as {
     dependencies?: Record<string, string>;
+    optionalDependencies?: Record<string, string>;
     devDependencies?: Record<string, string>;
   };
   const list = (name: string, heading: string, versions: Record<string, string>): List => ({
@@ -99,7 +104,7 @@ function dependencyLists(packageJson: string): List[] {
     rows: Object.keys(versions).map((dependency) => [dependency]),
   });
   return [
-    list('dependencies', 'At run time', dependencies),
+    list('dependencies', 'At run time', { ...dependencies, ...optionalDependencies }),
     list('development dependencies', 'For development', devDependencies),
   ];
 }

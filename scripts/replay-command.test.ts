@@ -126,6 +126,17 @@ describe('npm run replay', () => {
     expect({ code, out }).toEqual({ code: 1, out: '' });
   });
 
+  it('ends with exit code 1 on the viewers’ port, and says which one it wants', async () => {
+    const url = await listen((_request, response) => {
+      response.writeHead(426, { upgrade: 'websocket' }).end();
+    });
+    const { code, out, err } = await run([fileOf('sample.xml', SAMPLE), '--room', 'r', '--url', url, '--speed', '100']);
+    expect({ code, out }).toMatchObject({ code: 1, out: expect.not.stringContaining('sent ') });
+    expect(err).toBe(
+      `replay: --url ${url} is the viewers' port: comments go to the API's, apiUrl in the server's line "ready" (http://127.0.0.1:9001 by default)\n`,
+    );
+  });
+
   it('ends with exit code 1 when the server stops', async () => {
     const url = await listen((_, response) => response.writeHead(503).end('{"code":"SHUTTING_DOWN"}'));
     const { code, err } = await run([fileOf('sample.xml', SAMPLE), '--room', 'demo', '--url', url]);

@@ -139,8 +139,14 @@ async function post({ url, room }: ReplayOptions, body: string): Promise<Answer>
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
     const { status, headers } = response;
+    // What the viewers' port answers to everything that is no WebSocket.
+    if (status === 426) {
+      const sentence = `--url ${url} is the viewers' port: comments go to the API's, apiUrl in the server's line "ready"`;
+      throw new ReplayError(`${sentence} (http://127.0.0.1:9001 by default)`);
+    }
     return { status, retryAfter: headers.get('retry-after'), body: await response.text() };
   } catch (error) {
+    if (error instanceof ReplayError) throw error;
     if (error instanceof Error && error.name === 'TimeoutError') {
       throw new ReplayError(`no answer from --url ${url} within ${REQUEST_TIMEOUT_MS / 1_000} s`);
     }

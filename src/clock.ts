@@ -15,7 +15,8 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   unix: () => Date.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms);
+    // From Node.js 24 on, a time below 0 prints a warning.
+    const timer = setTimeout(run, Math.max(0, ms));
     return () => clearTimeout(timer);
   },
 };

@@ -45,6 +45,7 @@ export const REFUSALS = {
   ROOM_NAME_INVALID: { status: 404, message: 'a room name has 1 to 64 characters of A-Z, a-z, 0-9 and . _ : -' },
   COMMENT_NOT_FOUND: { status: 404, message: 'there is no such comment, or no longer' },
   NOT_FOUND: { status: 404, message: 'nothing is served here' },
+  METHOD_NOT_ALLOWED: { status: 405, message: 'this path takes other methods, which Allow names' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'the body must be sent as application/json' },
   BAD_REQUEST: { status: 400, message: 'the request could not be read' },
   REQUEST_TIMEOUT: { status: 408, message: 'the request did not arrive whole in time' },

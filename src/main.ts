@@ -17,16 +17,29 @@ const program = new Command('volley')
   .description('Live-comment (danmaku) push server.')
   .version(readVersion())
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'volley: ')) });
+  .configureOutput({ outputError: (text, write) => write(describeError(text)) });
 const serve = addServeCommand(program);
 addWatchCommand(program);
 program.addHelpText('after', () => `\n${serve.helpInformation()}`);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
 
+const [first = '', ...rest] = process.argv.slice(2);
+// Not commander's default command: `volley serv` would be an argument of it.
+const isCommand = ['-h', '--help', '-V', '--version'].includes(first) || (first !== '' && !first.startsWith('-'));
 try {
-  await program.parseAsync();
+  await program.parseAsync(isCommand ? [first, ...rest] : ['serve', ...process.argv.slice(2)], { from: 'user' });
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   if (error.code.startsWith('volley.')) process.stderr.write(`volley: ${error.message}\n`);
   process.exit(error.exitCode === 0 ? 0 : BAD_SETTING);
+}
+
+/** One sentence on one line: commander puts what may have been meant on a second. */
+function describeError(text: string): string {
+  const sentence = text
+    .trim()
+    .replace(/^error: /, 'volley: ')
+    .replace('\n', ' ');
+  const isUnknown = /^volley: unknown (option|command) '[^']*'$/.test(sentence);
+  return `${sentence}${isUnknown ? ' (volley --help lists what there is)' : ''}\n`;
 }

@@ -15,6 +15,11 @@ export async function takePorts(
   settings: Pick<Settings, 'port' | 'apiPort' | 'host'>,
   api: FastifyInstance,
 ): Promise<{ viewers: number; api: number }> {
+  const { port, apiPort } = settings;
+  if (port === apiPort && port !== 0) {
+    const detail = `--port and --api-port cannot both be ${port}: allowed are two ports, one for viewers and one for the API`;
+    throw new VolleyError('PORT_IN_USE', detail);
+  }
   const probe = createServer();
   try {
     await new Promise<void>((resolve, reject) => {

@@ -27,6 +27,7 @@ import { Rooms } from './rooms/rooms.ts';
 import type { Settings } from './settings/settings.ts';
 import { createCounters, ShardCounters } from './shards/counters.ts';
 import { JoinDesk } from './shards/join-desk.ts';
+import { NO_BINARY } from './shards/messages.ts';
 import { ShardPool } from './shards/shard-pool.ts';
 import { StallWatch } from './shards/stall-watch.ts';
 import type { RecalledComment, Store, StoredBatch, StoreState } from './store/store.ts';
@@ -57,6 +58,8 @@ export interface Server {
   /** The real ports, whatever `--public-url` says. */
   readonly ports: { readonly viewers: number; readonly api: number };
   readonly store: string;
+  /** The package of uWebSockets.js that is in use, and its version. */
+  readonly library: string;
   /** The batches, rooms and viewers as main sees them, for tests. */
   readonly rooms: Rooms;
   /**
@@ -113,7 +116,15 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     stepBytes: settings.maxBackpressure / 2,
     onFault: (room, error) => logger.error({ room, err: error }, 'a backfill could not be read'),
   });
-  const metrics = new Metrics({ tally, rooms, ring, store, shards: rows, lostLines: parts.lostLines ?? (() => 0) });
+  const metrics = new Metrics({
+    tally,
+    rooms,
+    ring,
+    store,
+    shards: rows,
+    library: () => pool?.library ?? '',
+    lostLines: parts.lostLines ?? (() => 0),
+  });
   const sampler = new Sampler({
     clock,
     tally,
@@ -174,6 +185,8 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
       within(stored, settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
     },
   });
+  // uWebSockets.js reads it once, when a shard loads it.
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.maxHeaders);
   const shardPool = new ShardPool({
     clock,
     shards,
@@ -236,7 +249,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   crowd?.start();
   const viewerUrl = settings.publicUrl || `ws://${urlHost(settings.host)}:${ports.viewers}`;
   const apiUrl = `http://${urlHost(settings.host)}:${ports.api}`;
-  return { viewerUrl, apiUrl, ports, store: store.name, rooms, stop };
+  return { viewerUrl, apiUrl, ports, store: store.name, library: shardPool.library, rooms, stop };
 }
 
 function createStore(settings: Settings, clock: Clock, logger: Logger): Store {
@@ -273,12 +286,6 @@ async function within(promise: Promise<void>, ms: number): Promise<boolean> {
 /** What a shard that never listened died of. Errors lose their class on the way between threads. */
 function shardStartFault(error: unknown): VolleyError {
   const detail = error instanceof Error ? error.message : String(error);
-  if (!/uWS\.js.*supports only/.test(detail)) {
-    return new VolleyError('SHARD_LISTEN', `a shard could not start: ${detail}`, { cause: error });
-  }
-  return new VolleyError(
-    'BINARY_MISSING',
-    `uWebSockets.js has no binary for Node.js ${process.version} on ${process.platform} ${process.arch}: use Node.js 20 or 22, or set "uWebSockets.js" in package.json to github:uNetworking/uWebSockets.js#v20.52.0 or a newer tag and install again`,
-    { cause: error },
-  );
+  if (detail.startsWith(NO_BINARY)) return new VolleyError('BINARY_MISSING', detail, { cause: error });
+  return new VolleyError('SHARD_LISTEN', `a shard could not start: ${detail}`, { cause: error });
 }

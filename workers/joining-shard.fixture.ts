@@ -1,4 +1,3 @@
-import { App, type TemplatedApp, type WebSocketBehavior } from 'uWebSockets.js';
 import { clearInterval, setInterval } from 'node:timers';
 import { BroadcastChannel } from 'node:worker_threads';
 import { type Codec, JSON_CODEC, MSGPACK_CODEC } from '../src/frames/codec.ts';
@@ -15,6 +14,7 @@ import {
   SHARDS,
 } from './joining-orders.fixture.ts';
 import runShard from './shard.ts';
+import { App, type TemplatedApp, type WebSocketBehavior } from './uws.ts';
 import { Viewer, type ViewerData, type ViewerSocket } from './viewer.ts';
 
 const MOST_VIEWERS = 40;

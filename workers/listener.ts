@@ -1,7 +1,7 @@
-import { type TemplatedApp, type us_listen_socket, us_listen_socket_close } from 'uWebSockets.js';
 import { OpenFileLimit, shareOpenFiles } from '../src/open-files.ts';
 import { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardTask } from '../src/shards/messages.ts';
+import { type TemplatedApp, type us_listen_socket, us_listen_socket_close } from './uws.ts';
 
 /** A shard listens again once so many more connections fit. */
 const ROOM_TO_LISTEN = 16;

@@ -53,10 +53,10 @@ export class RawClient {
   }
 }
 
-/** A WebSocket handshake as a browser sends it. */
-export function handshake(path: string): string {
+/** A WebSocket handshake as a browser sends it; `lines` are further headers, each with its line end. */
+export function handshake(path: string, lines = ''): string {
   const key = randomBytes(16).toString('base64');
-  return `GET ${path} HTTP/1.1\r\nHost: volley\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`;
+  return `GET ${path} HTTP/1.1\r\nHost: volley\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n${lines}\r\n`;
 }
 
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;

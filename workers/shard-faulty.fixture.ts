@@ -1,8 +1,8 @@
-import { App, type TemplatedApp } from 'uWebSockets.js';
 import { BroadcastChannel } from 'node:worker_threads';
 import type { ShardTask } from '../src/shards/messages.ts';
 import { FAULT_CHANNEL, type FaultOrder } from '../src/shards/shard-fault-order.fixture.ts';
 import runShard from './shard.ts';
+import { App, type TemplatedApp } from './uws.ts';
 
 /** A shard that throws, spins or stands still when it is told to. */
 export default async function runFaultyShard(task: ShardTask): Promise<void> {

@@ -2,6 +2,7 @@
  * A shard: one worker thread with its own uWebSockets.js App on the viewers' port, which it shares with the other
  * shards through SO_REUSEPORT.
  *
+ *   uws.ts           uWebSockets.js, from the package that loads here
  *   listener.ts      the port, as long as there are files for more connections
  *   upgrade.ts       handshake → viewer, or a refusal
  *   viewer.ts        one connection
@@ -17,7 +18,6 @@
  * The push path, per frame and shard: one wake-up, two views, one `publish`. Nothing here runs per viewer.
  */
 
-import { App, type TemplatedApp } from 'uWebSockets.js';
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
 import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds, threadId } from '../src/metrics/thread-stats.ts';
@@ -29,7 +29,8 @@ import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
-import { answerProblem, ROOMS_PATH, readHandshake } from './upgrade.ts';
+import { answerProblem, endWithoutBody, ROOMS_PATH, readHandshake } from './upgrade.ts';
+import { App, library, type TemplatedApp } from './uws.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
 import { ViewerList } from './viewer-list.ts';
 
@@ -38,6 +39,9 @@ const MOST_PAYLOAD = 65_536;
 
 /** Time for close frames to reach clients before their sockets are gone, in ms. */
 const LINGER_MS = 200;
+
+/** What RFC 9110 asks for beside 426. */
+const WEBSOCKET = { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' };
 
 /** Beats a second: the delay is sampled and the sign of life given at each, the rest once a second. One timer for all. */
 const BEATS = 1_000 / DELAY_RESOLUTION_MS;
@@ -107,7 +111,7 @@ class Shard {
         const accepted = readHandshake(req);
         if (typeof accepted === 'string') {
           this.#counters.add(accepted, 1);
-          answerProblem(res, accepted);
+          answerProblem(res, accepted, accepted === 'UPGRADE_REQUIRED' ? WEBSOCKET : {});
           return;
         }
         const { viewer, subprotocol } = accepted;
@@ -127,10 +131,15 @@ class Shard {
     });
     // One request a connection: many at once would all be answered in one turn of the loop.
     this.#app.get('/healthz', (res) => void res.end('ok', true));
-    this.#app.head('/healthz', (res) => void res.endWithoutBody(undefined, true));
+    this.#app.head('/healthz', (res) => endWithoutBody(res, 'ok'.length));
+    this.#app.any('/healthz', (res) => {
+      this.#counters.add('work', 1);
+      answerProblem(res, 'METHOD_NOT_ALLOWED', { Allow: 'GET, HEAD' });
+    });
     this.#app.any('/*', (res, req) => {
       this.#counters.add('work', 1);
-      answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
+      if (req.getUrl().startsWith(ROOMS_PATH)) answerProblem(res, 'UPGRADE_REQUIRED', WEBSOCKET, req.getMethod());
+      else answerProblem(res, 'NOT_FOUND', {}, req.getMethod());
     });
     this.#listener.start((listens) => {
       if (!listens) {
@@ -139,7 +148,7 @@ class Shard {
       }
       // Started: from here on StallWatch gives it no more time than any other.
       this.#counters.add('alive', 1);
-      this.#outbox.post({ kind: 'listening' });
+      this.#outbox.post({ kind: 'listening', library });
     });
   }
 

@@ -3,6 +3,8 @@ import { WebSocket } from 'ws';
 import { CODECS, type CodecName, SUBPROTOCOLS } from '../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { handshake, RawClient } from './raw-client.fixture.ts';
+import { library } from './uws.ts';
 import { type Answer, request, UPGRADE } from './viewers-port.fixture.ts';
 
 let server: ServerProcess;
@@ -95,6 +97,18 @@ describe('the subprotocol', () => {
     },
   );
 
+  it.each([
+    [['chat', 'volley.v1.msgpack'], /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: volley\.v1\.msgpack\r\n/s],
+    [['volley.v1.msgpack', 'volley.v1.json'], /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: volley\.v1\.msgpack\r\n/s],
+    [['', 'chat, volley.v1.json'], /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: volley\.v1\.json\r\n/s],
+    [['chat', 'superchat'], /^HTTP\/1\.1 400 .*"UNKNOWN_SUBPROTOCOL"/s],
+  ])('is the first known one on the lines %j', async (lines, answer) => {
+    const offered = lines.map((names) => `Sec-WebSocket-Protocol: ${names}\r\n`).join('');
+    const client = new RawClient(server.viewerUrl).send(handshake('/rooms/lines', offered));
+    await client.until(() => answer.test(client.received.toString('latin1')));
+    client.socket.destroy();
+  });
+
   /** Notes the type of every message that comes as a binary one. */
   function binaryMessages(viewer: ViewerClient): string[] {
     const kinds: string[] = [];
@@ -103,6 +117,47 @@ describe('the subprotocol', () => {
     });
     return kinds;
   }
+});
+
+describe('the head of a handshake', () => {
+  it('may have 15 KB of a site’s cookies', async () => {
+    expect(await shakeHands('/rooms/cookies', { cookie: `s=${'x'.repeat(15_000)}` })).toMatchObject({ status: 101 });
+  });
+
+  it('is refused by the library, 431, over --max-headers', async () => {
+    const answer = await shakeHands('/rooms/cookies', { cookie: `s=${'x'.repeat(17_000)}` });
+    expect(answer).toMatchObject({ status: 431, code: undefined });
+  });
+
+  it('is as long as --max-headers says', async () => {
+    const strict = await startProcess(['--workers', '1', '--max-headers', '4096']);
+    try {
+      const cookie = (bytes: number) => ({ ...UPGRADE, cookie: `s=${'x'.repeat(bytes)}` });
+      expect((await request(strict.viewerUrl, '/rooms/a', cookie(3_500), 'GET')).status).toBe(101);
+      expect((await request(strict.viewerUrl, '/rooms/a', cookie(4_500), 'GET')).status).toBe(431);
+    } finally {
+      expect(await strict.stop()).toBe(0);
+    }
+  });
+
+  // uws-pack's older binary answers 505 where a packet ends within " HTTP/1.1", as docs/protocol.md says.
+  it.skipIf(library.startsWith('uws-pack'))('may be cut by a packet boundary at any place', async () => {
+    const head = handshake('/rooms/cut');
+    const cuts = Array.from({ length: head.length - 1 }, (_, i) => i + 1);
+    const answers = cuts.map(async (cut) => {
+      const client = new RawClient(server.viewerUrl);
+      client.socket.setNoDelay(true);
+      await client.connected;
+      client.send(head.slice(0, cut));
+      // The parts must arrive in two packets; where they do not, this cut is not tried.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      client.send(head.slice(cut));
+      await client.until(() => client.received.includes('\r\n\r\n'));
+      client.socket.destroy();
+      return client.received.toString('latin1').split('\r\n')[0];
+    });
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['HTTP/1.1 101 Switching Protocols']));
+  });
 });
 
 describe('the room name', () => {
@@ -261,6 +316,23 @@ describe('the rest of the viewers’ port', () => {
 
   it('answers /healthz', async () => {
     expect(await ask('/healthz')).toMatchObject({ status: 200, body: 'ok' });
+  });
+
+  it('answers HEAD of /healthz, and goes on', async () => {
+    const answer = await ask('/healthz', {}, 'HEAD');
+    expect(answer).toMatchObject({ status: 200, body: '', headers: { 'content-length': '2' } });
+    expect(await ask('/healthz')).toMatchObject({ status: 200 });
+  });
+
+  it.each(['HEAD', 'OPTIONS', 'PUT'])('answers %s of a room and of nothing, and goes on', async (method) => {
+    expect((await ask('/rooms/a', {}, method)).status).toBe(426);
+    expect((await ask('/nothing', {}, method)).status).toBe(404);
+    expect(await ask('/healthz')).toMatchObject({ status: 200 });
+  });
+
+  it('says which methods /healthz takes', async () => {
+    const answer = await ask('/healthz', {}, 'POST');
+    expect(answer).toMatchObject({ status: 405, code: 'METHOD_NOT_ALLOWED', headers: { allow: 'GET, HEAD' } });
   });
 
   it.each(['/', '/rooms', '/room/a', '/metrics', '//rooms/a', '/healthz/x'])(

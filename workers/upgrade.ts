@@ -1,4 +1,3 @@
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js';
 import { STATUS_CODES } from 'node:http';
 import type { RefusalCode } from '../src/codes.ts';
 import { isRoomName } from '../src/comment.ts';
@@ -6,6 +5,7 @@ import { chooseCodec, SUBPROTOCOLS } from '../src/frames/codec.ts';
 import { parseWhole } from '../src/intake/number-check.ts';
 import { describeProblem, PROBLEM_TYPE } from '../src/intake/problem.ts';
 import type { JoinPoint } from '../src/shards/messages.ts';
+import type { HttpRequest, HttpResponse } from './uws.ts';
 import { Viewer } from './viewer.ts';
 
 /** Everything below this path is a room. */
@@ -22,12 +22,23 @@ export function readHandshake(req: HttpRequest): Accepted | RefusalCode {
   const room = readName(req.getUrl().slice(ROOMS_PATH.length));
   if (room === null) return 'ROOM_NAME_INVALID';
   if (req.getHeader('sec-websocket-version') !== '13') return 'UPGRADE_REQUIRED';
-  const offered = req.getHeader('sec-websocket-protocol');
+  const offered = readOffered(req);
   const codec = chooseCodec(offered);
   if (codec === null) return 'UNKNOWN_SUBPROTOCOL';
   const point = readPoint(req.getQuery('since'), req.getQuery('history'));
   if (typeof point === 'string') return point;
   return { viewer: new Viewer(room, codec, point), subprotocol: offered === '' ? '' : SUBPROTOCOLS[codec] };
+}
+
+/** The subprotocols that are offered, comma-separated. All lines are read only where the first has none that we know. */
+function readOffered(req: HttpRequest): string {
+  const first = req.getHeader('sec-websocket-protocol');
+  if (first !== '' && chooseCodec(first) !== null) return first;
+  const lines: string[] = [];
+  req.forEach((name, value) => {
+    if (name === 'sec-websocket-protocol' && value !== '') lines.push(value);
+  });
+  return lines.join(',');
 }
 
 /**
@@ -72,12 +83,26 @@ function readPoint(since: string | undefined, history: string | undefined): Join
 }
 
 /** Answers a request with a refusal, as the HTTP API would, and closes the connection: no other request follows. */
-export function answerProblem(res: HttpResponse, code: RefusalCode): void {
+export function answerProblem(
+  res: HttpResponse,
+  code: RefusalCode,
+  headers: Record<string, string> = {},
+  method = 'get',
+): void {
   const problem = describeProblem({ code });
   res.cork(() => {
     res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
     res.writeHeader('Content-Type', PROBLEM_TYPE);
-    if (code === 'UPGRADE_REQUIRED') res.writeHeader('Upgrade', 'websocket').writeHeader('Sec-WebSocket-Version', '13');
-    res.end(JSON.stringify(problem), true);
+    for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
+    const body = JSON.stringify(problem);
+    if (method === 'head') endWithoutBody(res, Buffer.byteLength(body));
+    else res.end(body, true);
   });
+}
+
+/** Ends the answer to a HEAD, for a body of so many bytes, and closes the connection. */
+export function endWithoutBody(res: HttpResponse, bytes: number): void {
+  // Before 20.57 the connection is closed before the answer counts as given: without a handler the process aborts.
+  res.onAborted(() => undefined);
+  res.endWithoutBody(bytes, true);
 }

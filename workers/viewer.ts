@@ -1,9 +1,9 @@
-import type { WebSocket } from 'uWebSockets.js';
 import { CLOSE } from '../src/codes.ts';
 import type { Codec } from '../src/frames/codec.ts';
 import { isBinary, topicOf } from '../src/frames/codec.ts';
 import type { JoinPoint } from '../src/shards/messages.ts';
 import type { Traffic } from './traffic.ts';
+import type { WebSocket } from './uws.ts';
 
 /** Most answers that wait for the welcome, or for the end of a frame in pieces. */
 const MOST_HELD = 256;

@@ -10,8 +10,8 @@ interface JavaScriptPeer {
   readonly describe: string;
   /** What it sends in which case. */
   readonly sends: Partial<Record<CaseName, FrameKind>>;
-  /** The folder under node_modules. */
-  readonly package: string;
+  /** Name and version of the library. */
+  readonly version: () => string | Promise<string>;
   /** A compiled file: `node SERVER FRAMES EVERY_MS …`. */
   readonly server: string;
   readonly args?: readonly string[];
@@ -24,7 +24,7 @@ const PEERS: readonly JavaScriptPeer[] = [
     name: 'uws-send',
     describe: 'plain uWebSockets.js: one `send` a viewer, of the very frames that volley sends',
     sends: { small: 'columns', large: 'deflated' },
-    package: 'uWebSockets.js',
+    version: findUws,
     server: 'bench/peers/uws-send-server.js',
   },
   {
@@ -33,14 +33,14 @@ const PEERS: readonly JavaScriptPeer[] = [
       'uWebSockets.js alone in a worker thread, publishing the very frames that volley sends from shared memory: ' +
       "what is left of volley's way when all of volley is taken away",
     sends: { small: 'columns', large: 'deflated' },
-    package: 'uWebSockets.js',
+    version: findUws,
     server: 'bench/peers/uws-publish-server.js',
   },
   {
     name: 'ws',
     describe: 'ws, without compression: one `send` a viewer, of the very frames that volley sends',
     sends: { small: 'columns' },
-    package: 'ws',
+    version: () => readPackageVersion('ws'),
     server: 'bench/peers/ws-server.js',
   },
   {
@@ -49,7 +49,7 @@ const PEERS: readonly JavaScriptPeer[] = [
       'ws with permessage-deflate at its own level: msgpack rows, compressed by the library once a viewer; ' +
       'a viewer with more than 1 MiB waiting misses pushes',
     sends: { large: 'rows' },
-    package: 'ws',
+    version: () => readPackageVersion('ws'),
     server: 'bench/peers/ws-server.js',
     args: ['deflate'],
     address: { extensions: 'permessage-deflate' },
@@ -60,7 +60,7 @@ const PEERS: readonly JavaScriptPeer[] = [
       'Socket.IO over WebSocket only: `io.emit` of the comments as an array of objects, which goes out as one JSON ' +
       'text; that costs it half of what the same frame as a Buffer does, which it sends as two messages a viewer',
     sends: { small: 'columns' },
-    package: 'socket.io',
+    version: () => readPackageVersion('socket.io'),
     server: 'bench/peers/socketio-server.js',
     path: '/socket.io/?EIO=4&transport=websocket',
     // The packet that joins the main namespace.
@@ -73,7 +73,7 @@ export const JAVASCRIPT_CONTENDERS: readonly Contender[] = PEERS.map((peer) => (
   name: peer.name,
   describe: peer.describe,
   cases: Object.keys(peer.sends) as CaseName[],
-  prepare: async () => ({ version: readPackageVersion(peer.package) }),
+  prepare: async () => ({ version: await peer.version() }),
   start: async (order) => {
     const { peerCase, workshop, warmUpMs } = order;
     const frames = workshop.framesFile(peer.sends[peerCase.name] ?? 'columns', order);
@@ -89,3 +89,8 @@ export const JAVASCRIPT_CONTENDERS: readonly Contender[] = PEERS.map((peer) => (
     };
   },
 }));
+
+/** Loads it: which of the packages is used is not known before. */
+async function findUws(): Promise<string> {
+  return (await import('../../workers/uws.ts')).library;
+}

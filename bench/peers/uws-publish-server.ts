@@ -3,8 +3,8 @@
  * main thread has put there. Nothing but the library runs: no HTTP, no rooms, no store.
  */
 
-import { App, us_socket_local_port } from 'uWebSockets.js';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { App, us_socket_local_port } from '../../workers/uws.ts';
 import { asIs, MOST_WAITING, pushFrames, tellPort } from './peer-server.ts';
 
 const MEMORY = 1 << 24;

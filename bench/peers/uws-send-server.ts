@@ -1,5 +1,5 @@
 /** `node uws-send-server.js FRAMES EVERY_MS`: uWebSockets.js, one `send` a viewer. */
-import { App, us_socket_local_port, type WebSocket } from 'uWebSockets.js';
+import { App, us_socket_local_port, type WebSocket } from '../../workers/uws.ts';
 import { asIs, MOST_WAITING, pushFrames, tellPort } from './peer-server.ts';
 
 const viewers = new Set<WebSocket<unknown>>();

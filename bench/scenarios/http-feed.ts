@@ -100,7 +100,10 @@ export class HttpFeed {
       this.#figures.worstLate = Math.max(this.#figures.worstLate, now - at);
       this.#post(post);
     }
-    this.#timer = setTimeout(() => this.#postDue(), this.#schedule.nextAt - (benchNow() - this.#startedAt));
+    this.#timer = setTimeout(
+      () => this.#postDue(),
+      Math.max(0, this.#schedule.nextAt - (benchNow() - this.#startedAt)),
+    );
   }
 
   #post({ room, at, due }: DuePost): void {

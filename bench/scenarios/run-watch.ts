@@ -40,7 +40,7 @@ export class RunWatch {
   async pause(ms: number): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     const over = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(true), ms);
+      timer = setTimeout(() => resolve(true), Math.max(0, ms));
     });
     try {
       return await Promise.race([this.#ended.then(() => false), over]);

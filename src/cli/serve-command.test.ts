@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { compiledFile } from '../compiled-file.ts';
 import { ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { envName, SETTINGS } from '../settings/settings.ts';
+import { envName, SETTING_GROUPS, SETTINGS } from '../settings/settings.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
 import { readVersion } from './version.ts';
 
@@ -58,6 +60,17 @@ describe('volley --help', () => {
     },
   );
 
+  it.concurrent('groups the settings, the dozen that one needs first', async () => {
+    const { stdout } = await run(['--help']);
+    const titles = [...stdout.matchAll(/^(\S.*):$/gm)].map(([, title]) => title);
+    const groups = SETTING_GROUPS.map(({ title }) => title);
+    expect(titles.filter((title) => groups.includes(title ?? ''))).toEqual(groups);
+    const [first] = SETTING_GROUPS;
+    expect(first?.names).toHaveLength(12);
+    const section = stdout.slice(stdout.indexOf('First settings:'), stdout.indexOf('Pushes:'));
+    expect(section.match(/^ {2}--/gm)).toHaveLength(12);
+  });
+
   it.concurrent('names the commands', async () => {
     const { stdout } = await run(['-h']);
     expect(stdout).toMatch(/^ {2}serve \[options\]/m);
@@ -84,13 +97,18 @@ describe('a setting that cannot be', () => {
   });
 
   it.concurrent('is a flag that nobody knows', async () => {
-    expect(await run(['--bogus-flag', '1'])).toEqual(refusal("unknown option '--bogus-flag'"));
+    expect(await run(['--bogus-flag', '1'])).toEqual(
+      refusal("unknown option '--bogus-flag' (volley --help lists what there is)"),
+    );
+  });
+
+  it.concurrent('is a flag that is mistyped', async () => {
+    expect(await run(['--prot', '1'])).toEqual(refusal("unknown option '--prot' (Did you mean --port?)"));
   });
 
   it.concurrent('is a command that nobody knows', async () => {
-    const { code, stdout, stderr } = await run(['server']);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).toMatch(/^volley: [^\n]+\n$/);
+    expect(await run(['serv'])).toEqual(refusal("unknown command 'serv' (Did you mean serve?)"));
+    expect(await run(['begin'])).toEqual(refusal("unknown command 'begin' (volley --help lists what there is)"));
   });
 
   it.concurrent('is a ring that two of the largest pushes do not fit into', async () => {
@@ -113,11 +131,9 @@ describe('a setting that cannot be', () => {
   });
 
   it.concurrent('is one port for both', async () => {
-    const taken = await listen();
-    const port = String(portOf(taken));
-    await new Promise((resolve) => taken.close(resolve));
-    const sentence = `--api-port cannot be ${port}: allowed is a free port of 127.0.0.1, and something listens there already`;
-    expect(await run(['--port', port, '--api-port', port])).toEqual(refusal(sentence));
+    const sentence =
+      '--port and --api-port cannot both be 9999: allowed are two ports, one for viewers and one for the API';
+    expect(await run(['--port', '9999', '--api-port', '9999'])).toEqual(refusal(sentence));
   });
 });
 
@@ -209,11 +225,13 @@ describe('the ready line', () => {
       level: 30,
       time: expect.any(Number),
       pid: server.pid,
+      page: `${server.apiUrl}/`,
       viewerUrl: expect.stringMatching(/^ws:\/\/127\.0\.0\.1:[1-9]\d{3,4}$/),
       apiUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:[1-9]\d{3,4}$/),
       ports: { viewers: expect.any(Number), api: expect.any(Number) },
       workers: 3,
       store: 'memory',
+      library: expect.stringMatching(/^(uWebSockets\.js|@btc-vision\/uwebsockets\.js|uws-pack) \d+\.\d+\.\d+$/),
       open: { viewers: 'watch and comment: this machine only', api: 'post, read and metrics: this machine only' },
       msg: 'ready',
     });
@@ -226,6 +244,7 @@ describe('the ready line', () => {
     const open = ['--host', '0.0.0.0', '--cors-origins', 'https://example.org'];
     const server = await startProcess([...open, '--public-url', 'wss://live.example.org/']);
     expect(await server.logged(({ msg }) => msg === 'ready')).toMatchObject({
+      page: expect.stringMatching(/^http:\/\/localhost:\d+\/$/),
       viewerUrl: 'wss://live.example.org',
       ports: { viewers: expect.any(Number), api: expect.any(Number) },
       apiUrl: expect.stringMatching(/^http:\/\/0\.0\.0\.0:\d+$/),
@@ -234,6 +253,37 @@ describe('the ready line', () => {
         api: 'post, read and metrics: everybody who reaches 0.0.0.0, and pages of https://example.org',
       },
     });
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('is followed by the pages to open, on a terminal', async () => {
+    const command = ['exec', process.execPath, compiledFile('src/main.js'), ...ANY_PORTS, '--store', 'memory'].join(
+      ' ',
+    );
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void terminal.kill('SIGKILL'));
+    const ended = new Promise((resolve) => terminal.once('close', resolve));
+    let text = '';
+    terminal.stdout.on('data', (part: Buffer) => {
+      text += part.toString();
+    });
+    await vi.waitFor(() => expect(text).toMatch(/Dashboard:[^\n]+\n/), { timeout: 15_000 });
+    const [, page] = /page.*"(http:\/\/127\.0\.0\.1:\d+\/)"/.exec(text) ?? [];
+    expect(text).toContain(`\r\n  ➜  Live page:  ${page}\r\n  ➜  Dashboard:  ${page}dashboard\r\n`);
+    // As Ctrl-C.
+    terminal.stdin.write('\x03');
+    expect(await ended).toBe(0);
+  });
+
+  it('comes after a warning of variables that name no setting', async () => {
+    const env = { VOLLEY_PROT: '9000', VOLLEY_ZZZ: '1' };
+    const server = await startProcess([], { env });
+    const warnings = server.lines.filter(({ level }) => level === 40);
+    expect(warnings).toMatchObject([
+      { variable: 'VOLLEY_PROT', meant: 'VOLLEY_PORT', msg: 'no setting has the name of this variable' },
+      { variable: 'VOLLEY_ZZZ', msg: 'no setting has the name of this variable' },
+    ]);
+    expect(warnings[1]).not.toHaveProperty('meant');
     expect(await server.stop()).toBe(0);
   });
 

@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import { VolleyError } from '../codes.ts';
 import { createLogger, LogOutput } from '../log.ts';
+import { urlHost } from '../ports.ts';
 import { type Server, type ServerParts, startServer } from '../server.ts';
 import type { Settings } from '../settings/settings.ts';
-import { addSettings, BAD_SETTING, readSettings } from './setting-options.ts';
+import { addSettings, BAD_SETTING, findUnknownVariables, readSettings } from './setting-options.ts';
 
 /** Faults that a different setting mends. */
 const SETTING_FAULTS: readonly string[] = ['PORT_IN_USE', 'RING_TOO_SMALL'];
@@ -18,7 +19,7 @@ const ECHO_MS = 500;
 /** `volley serve`. Gives the command, whose help lists every setting. */
 export function addServeCommand(program: Command): Command {
   const command = program
-    .command('serve', { isDefault: true })
+    .command('serve')
     .description('run the server (the default)')
     .action(() => serve(readSettings(command)));
   addSettings(command);
@@ -35,6 +36,8 @@ export async function serve(settings: Settings, parts: ServerParts = {}): Promis
   // Node.js writes its warnings there. Without a listener a reader that is gone would end the process.
   process.stderr.on('error', () => undefined);
   const stopper = new Stopper(settings.grace, logger);
+  for (const unknown of findUnknownVariables(process.env))
+    logger.warn(unknown, 'no setting has the name of this variable');
   try {
     const server = await startServer(settings, logger, { onStall: killSelf, lostLines: () => output.lost, ...parts });
     announce(server, settings, logger);
@@ -46,13 +49,18 @@ export async function serve(settings: Settings, parts: ServerParts = {}): Promis
   }
 }
 
+/** Says that the server is ready, and on a terminal which page to open. */
 function announce(server: Server, settings: Settings, logger: Logger): void {
-  const { viewerUrl, apiUrl, ports, store } = server;
+  const { viewerUrl, apiUrl, ports, store, library } = server;
   const local = /^(127\.|::1$|localhost$)/.test(settings.host);
   const who = local ? 'this machine only' : `everybody who reaches ${settings.host}`;
   const web = settings.corsOrigins.length > 0 ? `, and pages of ${settings.corsOrigins.join(', ')}` : '';
   const open = { viewers: `watch and comment: ${who}`, api: `post, read and metrics: ${who}${web}` };
-  logger.info({ viewerUrl, apiUrl, ports, workers: settings.workers, store, open }, 'ready');
+  // An address that stands for all of the machine's is none that a browser can open.
+  const host = ['0.0.0.0', '::'].includes(settings.host) ? 'localhost' : urlHost(settings.host);
+  const page = `http://${host}:${ports.api}/`;
+  logger.info({ page, viewerUrl, apiUrl, ports, workers: settings.workers, store, library, open }, 'ready');
+  if (process.stdout.isTTY) process.stdout.write(`\n  ➜  Live page:  ${page}\n  ➜  Dashboard:  ${page}dashboard\n\n`);
 }
 
 /** Ends the process on signals and faults, always by the same road: no live App is ever torn down. */

@@ -176,7 +176,7 @@ describe('volley watch ends with', () => {
     [['--codec', 'xml'], /^volley: option '--codec <codec>' argument 'xml' is invalid\. Allowed choices are [^\n]+\n$/],
     [['--since', '-1'], /^volley: --since cannot be "-1": allowed is a whole number\n$/],
     [['--history', 'all'], /^volley: --history cannot be "all": allowed is a whole number\n$/],
-    [['--bogus'], /^volley: unknown option '--bogus'\n$/],
+    [['--bogus'], /^volley: unknown option '--bogus' \(volley --help lists what there is\)\n$/],
   ])('2 for %j', async (args, stderr) => {
     const ended = await outcome(watch(`${server.viewerUrl}/rooms/a`, ...args));
     expect(ended).toEqual({ code: 2, stderr: expect.stringMatching(stderr) });

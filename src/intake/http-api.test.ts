@@ -8,7 +8,7 @@ import { createApi, expectProblem } from './http-api.fixture.ts';
 const METHODS = ['PUT', 'PATCH', 'DELETE', 'POST'] as const;
 
 describe('the HTTP API', () => {
-  it.each(['/', '/nothing', '/rooms/lobby/other', '/rooms/lobby/comments/1', '/Rooms', '/rooms/lobby/comments/'])(
+  it.each(['/', '/nothing', '/rooms/lobby/other', '/rooms/lobby/comments/1/x', '/Rooms', '/rooms/lobby/comments/'])(
     'has nothing at %s',
     async (path) => {
       const { get } = await createApi(new FakeStore());
@@ -16,12 +16,26 @@ describe('the HTTP API', () => {
     },
   );
 
-  it.each(METHODS)('has nothing for %s where it has something for another method', async (method) => {
-    const { app, rooms } = await createApi(new FakeStore());
-    const paths = ['/rooms', '/rooms/lobby', '/healthz', '/metrics'];
-    for (const url of method === 'POST' ? paths : [...paths, '/rooms/lobby/comments']) {
-      expectProblem(await app.inject({ method, url, payload: { text: 'x' } }), 'NOT_FOUND');
-      expectProblem(await app.inject({ method, url }), 'NOT_FOUND');
+  it.each(METHODS)('says which methods a path takes that does not take %s', async (method) => {
+    const { app, rooms } = await createApi(new FakeStore(), { corsOrigins: ['https://a.example'] });
+    const allowed = {
+      '/rooms': 'GET, HEAD',
+      '/rooms/lobby?x=1': 'GET, HEAD',
+      '/healthz': 'GET, HEAD',
+      '/metrics': 'GET, HEAD',
+      ...(method === 'POST' ? {} : { '/rooms/lobby/comments': 'POST, GET, HEAD' }),
+      ...(method === 'DELETE' ? {} : { '/rooms/lobby/comments/1.0': 'DELETE' }),
+    };
+    for (const [url, allow] of Object.entries(allowed)) {
+      for (const body of [
+        {},
+        { payload: { text: 'x' } },
+        { payload: 'x', headers: { 'content-type': 'text/plain' } },
+      ]) {
+        const answer = await app.inject({ method, url, ...body });
+        expectProblem(answer, 'METHOD_NOT_ALLOWED');
+        expect(answer.headers.allow).toBe(allow);
+      }
     }
     expect(rooms.size).toBe(0);
   });
@@ -114,7 +128,7 @@ describe('web pages of other origins', () => {
     const answer = await app.inject({ url: '/rooms', headers: { origin } });
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
     const preflight = await app.inject({ method: 'OPTIONS', url: '/rooms/lobby/comments', headers: { origin } });
-    expectProblem(preflight, 'NOT_FOUND');
+    expectProblem(preflight, 'METHOD_NOT_ALLOWED');
   });
 
   it('may all use it with *, and read why they were refused', async () => {

@@ -19,6 +19,7 @@ import { serveDashboard } from './http-dashboard.ts';
 import { serveDplayer } from './http-dplayer.ts';
 import { serveHistory } from './http-history.ts';
 import { guardHost, type HostOptions } from './http-host.ts';
+import { refuseOtherMethods } from './http-methods.ts';
 import { type PageSettings, servePages } from './http-pages.ts';
 import { serveRecall } from './http-recall.ts';
 import { sendRefusal } from './http-refusal.ts';
@@ -95,6 +96,7 @@ export async function createHttpApi(options: HttpApiOptions): Promise<FastifyIns
     connections.answering(request.raw.socket, payload);
     done();
   });
+  refuseOtherMethods(app);
   app.setNotFoundHandler((_request, reply) => sendRefusal(reply, { code: 'NOT_FOUND' }));
   app.setErrorHandler((error: FastifyError | VolleyError | BodyRefused, request, reply) => {
     const refusal = refusalTo(error);

@@ -80,7 +80,7 @@ beforeAll(async () => {
       throw error;
     },
   });
-  metrics = new Metrics({ ...api, store, ring, shards, lostLines: () => 0 });
+  metrics = new Metrics({ ...api, store, ring, shards, library: () => 'uws-pack 20.0.8', lostLines: () => 0 });
   Object.assign(parts, { metrics, sampler });
   await api.clock.advance(600_000);
   for (let batch = 0; batch < 3; batch += 1) {

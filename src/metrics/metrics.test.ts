@@ -28,6 +28,7 @@ async function createMetrics() {
     ring,
     store: rig.store,
     shards,
+    library: () => 'uws-pack 20.0.8',
     lostLines: () => 3,
   });
   created.push(metrics);
@@ -150,6 +151,7 @@ describe('the metrics', () => {
       volley_rooms: 2,
       volley_pending_comments: 2,
       volley_ring_used_bytes: ring.used(),
+      'volley_uwebsockets_info{package="uws-pack",version="20.0.8"}': 1,
       volley_ring_capacity_bytes: 4_096,
     });
     expect(ring.used()).toBeGreaterThan(100);

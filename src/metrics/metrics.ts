@@ -21,6 +21,8 @@ export interface MetricsSources {
   readonly ring: RingWriter;
   readonly store: Pick<Store, 'stats'>;
   readonly shards: readonly ShardCounters[];
+  /** The package of uWebSockets.js that the shards run on and its version, a space between; '' while not known. */
+  readonly library: () => string;
   /** Lines that the log has lost. */
   readonly lostLines: () => number;
 }
@@ -222,6 +224,14 @@ const GAUGES: readonly Metric[] = [
   },
   { name: 'volley_store_bytes', help: 'Bytes kept in the store.', gather: ({ store }) => [[store.stats().bytes]] },
   { name: 'volley_ring_used_bytes', help: 'Bytes of the ring in use.', gather: ({ ring }) => [[ring.used()]] },
+  {
+    name: 'volley_uwebsockets_info',
+    help: 'Always 1; the package of uWebSockets.js that is in use, and its version.',
+    gather: ({ library }) => {
+      const [name, version] = library().split(' ');
+      return name && version ? [[1, { package: name, version }]] : [];
+    },
+  },
   { name: 'volley_ring_capacity_bytes', help: 'Size of the ring.', gather: ({ ring }) => [[ring.capacity]] },
 ];
 

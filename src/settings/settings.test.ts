@@ -23,6 +23,7 @@ const NUMBERS: readonly [name: SettingName, unit: string, fallback: number, leas
   ['maxPending', 'comments', 5_000, 1, 1_000_000],
   ['maxPendingAll', 'comments', 200_000, 1, 10_000_000],
   ['maxText', 'code points', 200, 1, 2_000],
+  ['maxHeaders', 'bytes', 16_384, 4_096, 65_536],
   ['maxMessage', 'bytes', 4_096, 64, 65_536],
   ['maxBody', 'bytes', 1_048_576, 1_024, 67_108_864],
   ['apiConnections', 'connections', 1_024, 16, 65_536],

@@ -16,6 +16,7 @@ export interface Settings {
   readonly maxPending: number;
   readonly maxPendingAll: number;
   readonly maxText: number;
+  readonly maxHeaders: number;
   readonly maxMessage: number;
   readonly maxBody: number;
   readonly apiConnections: number;
@@ -99,6 +100,14 @@ export const SETTINGS: readonly Setting[] = [
     10_000_000,
   ),
   whole('maxText', 'code points', 'longest text of a comment', 200, 1, 2_000),
+  whole(
+    'maxHeaders',
+    'bytes',
+    "largest head of a request on the viewers' port: its first line and headers, with the cookies",
+    16_384,
+    4_096,
+    65_536,
+  ),
   whole('maxMessage', 'bytes', 'largest message of a viewer', 4_096, 64, 65_536),
   whole('maxBody', 'bytes', 'largest body of an HTTP request', MIB, 1_024, 64 * MIB),
   whole(
@@ -197,6 +206,37 @@ export const SETTINGS: readonly Setting[] = [
     check: (text) =>
       LOG_LEVELS.includes(text as LogLevel) ? { value: text as LogLevel } : { allowed: LOG_LEVELS.join(', ') },
   },
+];
+
+/** How `--help` groups the settings, the ones that one needs first; those that are in no group come last. */
+export const SETTING_GROUPS: readonly { readonly title: string; readonly names: readonly SettingName[] }[] = [
+  {
+    title: 'First settings',
+    names: [
+      'port',
+      'apiPort',
+      'host',
+      'publicUrl',
+      'workers',
+      'store',
+      'retainAge',
+      'retainBytes',
+      'durability',
+      'corsOrigins',
+      'logLevel',
+      'demo',
+    ],
+  },
+  { title: 'Pushes', names: ['interval', 'heartbeat', 'maxBatch', 'ringSize'] },
+  {
+    title: 'What others may send',
+    names: ['maxText', 'maxHeaders', 'maxMessage', 'maxBody', 'maxPending', 'maxPendingAll'],
+  },
+  {
+    title: 'Viewers that were away or read slowly',
+    names: ['maxBackfill', 'catchUpBytes', 'maxBackpressure', 'slowClose', 'idleTimeout'],
+  },
+  { title: 'The memory store', names: ['memoryComments', 'memoryAge', 'memoryBytes'] },
 ];
 
 /** `maxBatch` → `VOLLEY_MAX_BATCH`. */

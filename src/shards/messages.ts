@@ -66,7 +66,12 @@ export interface CommentFailure {
   readonly retryAfterMs?: number;
 }
 
-export type FromShard = { readonly kind: 'listening' } | ShardTurn | { readonly kind: 'quiesced' };
+export type FromShard =
+  /** Takes viewers; `library` is the package of uWebSockets.js that it runs on, and its version. */
+  { readonly kind: 'listening'; readonly library: string } | ShardTurn | { readonly kind: 'quiesced' };
+
+/** What the message of a shard begins with that found no uWebSockets.js: errors lose their class between threads. */
+export const NO_BINARY = 'uWebSockets.js has no binary that loads with';
 
 /** What one turn of the shard's loop gathered. Joins count before leaves. */
 export interface ShardTurn {

@@ -242,7 +242,7 @@ describe('the end of a shard', () => {
 
   it('and its beginning are told', async () => {
     const rig = await createLink();
-    rig.end.send({ kind: 'listening' });
+    rig.end.send({ kind: 'listening', library: 'some 1.0.0' });
     rig.end.send({ kind: 'quiesced' });
     await taken(rig, 2);
     expect(rig.told).toEqual(['listening', 'quiesced']);

@@ -13,7 +13,7 @@ export interface ShardLinkOptions {
   readonly rooms: Rooms;
   readonly desk: JoinDesk;
   readonly tally: Tally;
-  readonly onListening: () => void;
+  readonly onListening: (library: string) => void;
   readonly onQuiesced: () => void;
 }
 
@@ -72,7 +72,7 @@ export class ShardLink implements Origin {
     if (this.#closed) return;
     this.#options.tally.messagesFromShards += 1;
     if (message.kind === 'turn') this.#takeTurn(message);
-    else if (message.kind === 'listening') this.#options.onListening();
+    else if (message.kind === 'listening') this.#options.onListening(message.library);
     else this.#options.onQuiesced();
   }
 

@@ -57,6 +57,7 @@ export class ShardPool {
   readonly #options: ShardPoolOptions;
   readonly #pool: Piscina<ShardTask, void>;
   readonly #shards: Shard[];
+  #library = '';
   #closing = false;
 
   constructor(options: ShardPoolOptions) {
@@ -94,6 +95,11 @@ export class ShardPool {
   /** True while every shard listens and no stop has begun. */
   get ready(): boolean {
     return !this.#closing && this.#shards.every((shard) => shard.listening);
+  }
+
+  /** The package of uWebSockets.js that the shards run on, and its version; '' before one listens. */
+  get library(): string {
+    return this.#library;
   }
 
   /** Tells a shard that the ring is readable up to `head`. */
@@ -142,7 +148,8 @@ export class ShardPool {
       rooms,
       desk,
       tally,
-      onListening: () => {
+      onListening: (library) => {
+        this.#library = library;
         shard.listening = true;
         onUp(index);
         up();
