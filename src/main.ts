@@ -8,8 +8,7 @@
  *   server.ts              puts the server together; begins with a map of its folders
  */
 import { Command, CommanderError } from 'commander';
-import { addServeCommand } from './cli/serve-command.ts';
-import { BAD_SETTING } from './cli/setting-options.ts';
+import { addSettings, BAD_SETTING, readSettings } from './cli/setting-options.ts';
 import { readVersion } from './cli/version.ts';
 import { addWatchCommand } from './cli/watch-command.ts';
 
@@ -18,7 +17,16 @@ const program = new Command('volley')
   .version(readVersion())
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(describeError(text)) });
-const serve = addServeCommand(program);
+const serve = program
+  .command('serve')
+  .description('run the server (the default)')
+  .action(async () => {
+    const settings = readSettings(serve);
+    // Loaded last: it takes longer than to say what is wrong with a setting.
+    const { serve: run } = await import('./cli/serve-command.ts');
+    await run(settings);
+  });
+addSettings(serve);
 addWatchCommand(program);
 program.addHelpText('after', () => `\n${serve.helpInformation()}`);
 for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);

@@ -1,11 +1,10 @@
-import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import { VolleyError } from '../codes.ts';
 import { createLogger, LogOutput } from '../log.ts';
 import { urlHost } from '../ports.ts';
 import { type Server, type ServerParts, startServer } from '../server.ts';
 import type { Settings } from '../settings/settings.ts';
-import { addSettings, BAD_SETTING, findUnknownVariables, readSettings } from './setting-options.ts';
+import { BAD_SETTING, findUnknownVariables } from './setting-options.ts';
 
 /** Faults that a different setting mends. */
 const SETTING_FAULTS: readonly string[] = ['PORT_IN_USE', 'RING_TOO_SMALL'];
@@ -15,16 +14,6 @@ const LAST_RESORT_MS = 250;
 
 /** Under npm one Ctrl-C arrives twice: from the terminal, and handed on by npm. */
 const ECHO_MS = 500;
-
-/** `volley serve`. Gives the command, whose help lists every setting. */
-export function addServeCommand(program: Command): Command {
-  const command = program
-    .command('serve')
-    .description('run the server (the default)')
-    .action(() => serve(readSettings(command)));
-  addSettings(command);
-  return command;
-}
 
 /**
  * Runs a server until a signal ends it. Exit codes: 0 after SIGTERM or SIGINT, 1 after a fault, 2 for a setting that
