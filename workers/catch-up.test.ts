@@ -395,7 +395,20 @@ describe('whatever viewers do', () => {
           expect([rig.bytes, rig.waiting]).toEqual([0, 0]);
         },
       ),
-      { numRuns: 200 },
+      {
+        numRuns: 200,
+        // A large frame came, found no room for its first piece, and was asked for again and again.
+        examples: [
+          [
+            [900_000, 200_000, 0, 130_000],
+            [
+              { kind: 'join', room: 0, count: 1, reads: true },
+              { kind: 'join', room: 1, count: 1, reads: false },
+              { kind: 'join', room: 3, count: 4, reads: false },
+            ],
+          ],
+        ],
+      },
     );
   });
 });

@@ -203,19 +203,25 @@ export class CatchUp {
     }
   }
 
-  /** Asks for large frames, each for all viewers that wait for the same: it is held once. */
+  /**
+   * Asks for large frames, each for all viewers that wait for the same: it is held once. The first piece has its room in
+   * the socket before the frame is asked for. Otherwise the frame would come, find no room, and be asked for again.
+   */
   #askLarge(): void {
     for (let viewer = this.#large.next(); viewer !== undefined; viewer = this.#large.next()) {
       const bytes = this.#steps.get(viewer)?.needs ?? 0;
-      if (!this.#large.fits(bytes)) return;
+      if (!this.#large.fits(bytes) || !this.#whole.fits(PIECE_BYTES)) return;
       const large: LargeFrame = { key: '', bytes, viewers: 0, data: null };
       this.#large.used += bytes;
       for (const alike of this.#large.alike(viewer)) {
         const step = this.#steps.get(alike);
         if (step === undefined) throw new Error('a viewer waits without a step');
+        if (!this.#whole.fits(PIECE_BYTES)) break;
         step.large = large;
         large.viewers += 1;
         this.#ask(alike, step);
+        step.lane = this.#whole;
+        this.#take(step, PIECE_BYTES);
       }
     }
   }

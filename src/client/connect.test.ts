@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { CODECS } from '../frames/codec.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
@@ -17,10 +17,27 @@ const WAIT = { timeout: 15_000, interval: 10 };
 
 const ends: (() => Promise<unknown> | unknown)[] = [];
 
+/** For every test that does not end it, each in a room of its own. */
+let server: ServerProcess;
+let demo = '';
+let tests = 0;
+
+beforeAll(async () => {
+  server = await startProcess(QUICK);
+});
+
+afterAll(() => server.stop('SIGKILL'));
+
+beforeEach(() => {
+  tests += 1;
+  demo = `demo-${tests}`;
+});
+
 afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
+/** A server of the test's own. */
 async function start(args: readonly string[] = []): Promise<ServerProcess> {
   const server = await startProcess([...QUICK, ...args]);
   ends.push(() => server.stop('SIGKILL'));
@@ -37,7 +54,7 @@ type Options = Partial<Parameters<typeof connect>[0]>;
 
 /** A connection on the `ws` client, and the comments that it told. */
 function watch(url: string, options: Options = {}): { room: RoomConnection; comments: LiveComment[] } {
-  const room = connect({ url, room: 'demo', WebSocket, backoff: BACKOFF, ...options });
+  const room = connect({ url, room: demo, WebSocket, backoff: BACKOFF, ...options });
   ends.push(() => room.close());
   const comments: LiveComment[] = [];
   room.on('comment', (comment) => comments.push(comment));
@@ -59,7 +76,7 @@ function becomes(room: RoomConnection, state: ConnectionState): Promise<void> {
 async function postAll(server: ServerProcess, texts: readonly string[]): Promise<string[]> {
   const ids: string[] = [];
   for (const text of texts) {
-    const { body } = await server.post('demo', { text }, '?wait=stored');
+    const { body } = await server.post(demo, { text }, '?wait=stored');
     ids.push(...(body.ids ?? []).map(String));
   }
   return ids;
@@ -67,13 +84,12 @@ async function postAll(server: ServerProcess, texts: readonly string[]): Promise
 
 /** What the server keeps; each `at` is Unix ms there. */
 async function kept(server: ServerProcess): Promise<{ text: string; at: number }[]> {
-  const response = await fetch(`${server.apiUrl}/rooms/demo/comments`);
+  const response = await fetch(`${server.apiUrl}/rooms/${demo}/comments`);
   return ((await response.json()) as { comments: { text: string; at: number }[] }).comments;
 }
 
 describe('connect, with a real server', () => {
   it.each(CODECS)('gives history and what comes, with %s', async (codec) => {
-    const server = await start();
     const [first] = await postAll(server, ['神之感动']);
     const { room, comments } = await watchLive(server.viewerUrl, { codec, history: 10 });
     const second = await room.send({ text: 'gj', mode: 'top', color: 255, size: 30, extra: 'gift:1' });
@@ -86,11 +102,10 @@ describe('connect, with a real server', () => {
   });
 
   it.each(CODECS)('gives exactly the last comments, however they lie in batches, with %s', async (codec) => {
-    const server = await start();
     const texts = Array.from({ length: 40 }, (_, i) => `${i}`);
     for (let i = 0; i < 40; i += 8) {
       const comments = texts.slice(i, i + 8).map((text) => ({ text }));
-      await server.post('demo', comments, '?wait=stored');
+      await server.post(demo, comments, '?wait=stored');
     }
     for (const history of [1, 5, 8, 13, 100]) {
       const { room, comments } = await watchLive(server.viewerUrl, { codec, history });
@@ -101,7 +116,6 @@ describe('connect, with a real server', () => {
   });
 
   it('gives refusals as values, those that name no comment too', async () => {
-    const server = await start();
     const { room } = await watchLive(server.viewerUrl);
     const sent = [room.send({ text: '' }), room.send({ text: 'x'.repeat(5_000) }), room.send({ text: 'fine' })];
     const [blank, large, fine] = await Promise.all(sent);
@@ -111,7 +125,6 @@ describe('connect, with a real server', () => {
   });
 
   it('tells why it does not get in, and goes on trying', async () => {
-    const server = await start();
     const reports: HandshakeReport[] = [];
     for (const url of [`${server.viewerUrl}/elsewhere`, server.apiUrl.replace('http', 'ws')]) {
       const { room } = watch(url);
@@ -127,19 +140,18 @@ describe('connect, with a real server', () => {
   });
 
   it('tells of a recall', async () => {
-    const server = await start();
     const { room } = await watchLive(server.viewerUrl);
     const recalls: string[] = [];
     room.on('recall', (ids) => recalls.push(...ids));
     const [id] = await postAll(server, ['oops']);
-    await fetch(`${server.apiUrl}/rooms/demo/comments/${id}`, { method: 'DELETE' });
+    await fetch(`${server.apiUrl}/rooms/${demo}/comments/${id}`, { method: 'DELETE' });
     await vi.waitFor(() => expect(recalls).toStrictEqual([id]), WAIT);
   });
 
   it('tells of the gap where more was said than is kept', async () => {
-    const server = await start(['--memory-comments', '2']);
-    await postAll(server, ['1', '2', '3', '4', '5']);
-    const room = connect({ url: server.viewerUrl, room: 'demo', WebSocket, since: 1 });
+    const small = await start(['--memory-comments', '2']);
+    await postAll(small, ['1', '2', '3', '4', '5']);
+    const room = connect({ url: small.viewerUrl, room: demo, WebSocket, since: 1 });
     ends.push(() => room.close());
     const gaps: unknown[] = [];
     room.on('gap', (gap) => gaps.push(gap));
@@ -182,7 +194,6 @@ describe('connect, with a real server', () => {
   });
 
   it('rejects a send whose link is cut before the answer, and never sends it again', async () => {
-    const server = await start();
     const proxy = await proxyBefore(server);
     const { room } = await watchLive(proxy.url);
     // The comment reaches the server, and its answer is lost with the link.
@@ -195,7 +206,6 @@ describe('connect, with a real server', () => {
   });
 
   it('notices a link on which nothing comes through any more, and loses nothing', async () => {
-    const server = await start();
     const proxy = await proxyBefore(server);
     const { room, comments } = await watchLive(proxy.url, { staleAfter: 2_500 });
     const states: ConnectionState[] = [];
@@ -210,7 +220,6 @@ describe('connect, with a real server', () => {
   });
 
   it('lets a loop end by close, with everything before it', async () => {
-    const server = await start();
     const { room } = await watchLive(server.viewerUrl);
     const texts: string[] = [];
     const loop = (async () => {
@@ -228,7 +237,6 @@ describe('connect, with a real server', () => {
 
 describe('connect, over links that are cut, held up and robbed of bytes', () => {
   it.each(CODECS)('loses and doubles none of some hundred comments, with %s', async (codec) => {
-    const server = await start();
     const proxy = await proxyBefore(server);
     const { room, comments } = await watchLive(proxy.url, { codec, staleAfter: 1_500 });
     const gaps: unknown[] = [];
@@ -244,7 +252,7 @@ describe('connect, over links that are cut, held up and robbed of bytes', () => 
     const ids: string[] = [];
     for (let i = 0; i < 300; i += 3) {
       const posted = await server.post(
-        'demo',
+        demo,
         [{ text: `${i}` }, { text: `${i + 1}` }, { text: `${i + 2}` }],
         '?wait=stored',
       );

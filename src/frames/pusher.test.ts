@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { settle } from '../clock.fixture.ts';
 import { SLOT_MS } from '../clock.ts';
 import { DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
@@ -6,7 +6,11 @@ import { LARGE_FRAME } from './pusher.ts';
 import { PusherBench } from './pusher-bench.fixture.ts';
 
 /** What deflating waits for, so that a test says when it is done. */
-const deflating = vi.hoisted(() => ({ until: undefined as Promise<void> | undefined }));
+const deflating = vi.hoisted(() => {
+  // Other files in this process have loaded the modules that are to use the mock.
+  vi.resetModules();
+  return { until: undefined as Promise<void> | undefined };
+});
 
 vi.mock(import('./deflate.ts'), async (original) => {
   const { deflateFrameNow } = await original();
@@ -23,6 +27,10 @@ function holdDeflate(): () => void {
   });
   return open;
 }
+
+afterAll(() => {
+  vi.resetModules();
+});
 
 beforeEach(() => {
   deflating.until = undefined;
