@@ -29,7 +29,7 @@ import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
-import { answerProblem, ROOMS_PATH, readHandshake } from './upgrade.ts';
+import { answerProblem, CORS, ROOMS_PATH, readHandshake } from './upgrade.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
 import { ViewerList } from './viewer-list.ts';
 
@@ -126,11 +126,12 @@ class Shard {
       close: (socket, code) => this.#closed(socket.getUserData().viewer, code),
     });
     // One request a connection: many at once would all be answered in one turn of the loop.
-    this.#app.get('/healthz', (res) => void res.end('ok', true));
+    this.#app.get('/healthz', (res) => void res.writeHeader(...CORS).end('ok', true));
     this.#app.head('/healthz', (res) => void res.endWithoutBody(undefined, true));
     this.#app.any('/*', (res, req) => {
       this.#counters.add('work', 1);
-      answerProblem(res, req.getUrl().startsWith(ROOMS_PATH) ? 'UPGRADE_REQUIRED' : 'NOT_FOUND');
+      const refused = req.getUrl().startsWith(ROOMS_PATH) ? readHandshake(req) : 'NOT_FOUND';
+      answerProblem(res, typeof refused === 'string' ? refused : 'UPGRADE_REQUIRED');
     });
     this.#listener.start((listens) => {
       if (!listens) {

@@ -16,6 +16,7 @@ export interface Settings {
   readonly maxPending: number;
   readonly maxPendingAll: number;
   readonly maxText: number;
+  readonly viewerNames: boolean;
   readonly maxMessage: number;
   readonly maxBody: number;
   readonly apiConnections: number;
@@ -99,6 +100,14 @@ export const SETTINGS: readonly Setting[] = [
     10_000_000,
   ),
   whole('maxText', 'code points', 'longest text of a comment', 200, 1, 2_000),
+  {
+    name: 'viewerNames',
+    flag: 'viewer-names',
+    unit: 'boolean',
+    text: 'viewers may give their comments a name; false leaves it out',
+    fallback: true,
+    check: checkBoolean,
+  },
   whole('maxMessage', 'bytes', 'largest message of a viewer', 4_096, 64, 65_536),
   whole('maxBody', 'bytes', 'largest body of an HTTP request', MIB, 1_024, 64 * MIB),
   whole(
@@ -186,7 +195,7 @@ export const SETTINGS: readonly Setting[] = [
     unit: 'boolean',
     text: 'fill a few rooms with a lively made-up crowd, for a first look; in memory unless --store is given',
     fallback: false,
-    check: (text) => (text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' }),
+    check: checkBoolean,
   },
   {
     name: 'logLevel',
@@ -217,6 +226,10 @@ function whole(name: SettingName, unit: string, text: string, fallback: number, 
     return { allowed: `a whole number from ${least} to ${most} (${unit})` };
   };
   return { name, flag, unit, text: `${text} (${least} to ${most})`, fallback, check };
+}
+
+function checkBoolean(text: string): Checked {
+  return text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' };
 }
 
 function checkStore(text: string): Checked {
