@@ -137,11 +137,11 @@ describe('a message that is refused', () => {
     expect(await answerTo(viewer, padded)).toMatchObject({ type: 'ack', ref: 'r' });
   });
 
-  it('does not let a viewer say who it is', async () => {
+  it('lets a viewer choose a name, and does not let it say who it is', async () => {
     const posing = { ...comment, text: 'posing', user: 'admin', name: 'the host', at: 5, id: '1.0' };
     const { id } = await answerTo(viewer, posing);
     await viewer.until(() => viewer.comments.at(-1)?.text === 'posing');
-    expect(viewer.comments.at(-1)).toMatchObject({ id, user: '', name: '', text: 'posing' });
+    expect(viewer.comments.at(-1)).toMatchObject({ id, user: '', name: 'the host', text: 'posing' });
   });
 
   it('over 64 KB closes the link with 1006, and so does text that is not UTF-8', async () => {
