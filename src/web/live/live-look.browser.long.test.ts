@@ -272,7 +272,7 @@ describe.skipIf(!findsBrowser('the look of the live page'))('the look of the liv
     expect((await fetch(`${server.apiUrl}${icon}`)).headers.get('content-type')).toBe('image/svg+xml');
   });
 
-  it('works at an IPv6 address', async () => {
+  it('works at an IPv6 address, and may ask the viewers’ port why it refuses', async () => {
     const six = await startProcess(['--workers', '1', '--host', '::1']);
     try {
       const live = await LivePage.open(browser, six, '?room=six');
@@ -280,6 +280,9 @@ describe.skipIf(!findsBrowser('the look of the live page'))('the look of the liv
       await live.becomes('live');
       await live.send('over IPv6');
       await live.flies('over IPv6');
+      const asked = `${six.viewerUrl.replace('ws:', 'http:')}/rooms/six?since=x`;
+      const answer = await live.page.evaluate(async (url) => (await fetch(url)).json(), asked);
+      expect(answer).toMatchObject({ code: 'SINCE_INVALID' });
       expect(live.faults).toEqual([]);
     } finally {
       await six.stop();
