@@ -27,7 +27,8 @@ const SHOTS: readonly {
   },
   {
     name: 'live-open',
-    path: '/',
+    // Quiet enough that nothing that is said is left out.
+    path: '/?room=lakeside',
     ready: async (page) => {
       await page.locator('#link[data-state="live"]').waitFor();
       if ((await page.getAttribute('#log-toggle', 'aria-expanded')) === 'false') await page.click('#log-toggle');

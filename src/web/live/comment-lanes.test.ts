@@ -77,11 +77,12 @@ describe('comments in the picture', () => {
     expect(lanes.place(footprint('bottom'), 2_000)).toBe(HEIGHT - LINE);
   });
 
-  it('take every line of the picture where nothing else wants it', () => {
+  it('take every line but those of the other edge where nothing else wants them', () => {
     const lanes = lanesOf();
-    const tops = Array.from({ length: HEIGHT / LINE + 1 }, () => lanes.place(footprint('top'), 0));
-    expect(tops).toEqual([...Array.from({ length: HEIGHT / LINE }, (_, i) => i * LINE), null]);
+    const tops = Array.from({ length: HEIGHT / LINE - 1 }, () => lanes.place(footprint('top'), 0));
+    expect(tops).toEqual([...Array.from({ length: HEIGHT / LINE - 2 }, (_, i) => i * LINE), null]);
     expect(lanes.place(footprint('scroll'), 0)).toBeNull();
+    expect(lanes.place(footprint('bottom'), 0)).toBe(HEIGHT - LINE);
     expect(lanes.place(footprint('top'), 5_000)).toBe(0);
   });
 

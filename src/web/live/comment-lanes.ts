@@ -59,7 +59,7 @@ export class CommentLanes {
     this.#standing = this.#standing.filter(({ since, duration }) => now < since + duration);
     const { mode, height } = comment;
     const flies = mode === 'scroll';
-    const end = flies ? this.#height - this.#own : this.#height;
+    const end = this.#height - this.#own;
     for (let offset = flies ? this.#own : 0; offset + height <= end; ) {
       const top = mode === 'bottom' ? this.#height - offset - height : offset;
       const other = this.#standing.find((one) => this.#overlap(one, top, height) && this.#meet(one, comment, now));

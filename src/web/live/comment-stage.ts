@@ -11,19 +11,25 @@ const USUAL_SIZE = 25;
 const LINE = 1.5;
 /** px a second that a comment of no width flies, at full size. Longer ones fly faster: all take the same time. */
 const SPEED = 150;
-/** How long a comment stands at the top or bottom, ms. */
+/** How long a comment stands at the top or bottom, and how long one may wait for a place, ms. */
 const STANDS_MS = 5_000;
+/** ms between two looks for a place. */
+const LOOK_MS = 200;
 /** Comments a second and line: there is seldom room for more. */
 const PER_LINE = 0.75;
 const FEWEST_A_SECOND = 3;
 
-/** Comments over the picture. What there is no room for is left out and told, but for the reader's own. */
+/**
+ * Comments over the picture, none over another. Where there is no room those of the top and the bottom, and the reader's
+ * own, wait a little for some; what finds none is left out and told.
+ */
 export class CommentStage {
   readonly #container: HTMLElement;
   readonly #own: { has(id: string): boolean };
   readonly #leftOut: () => void;
   readonly #lanes = new CommentLanes();
   readonly #shown = new Map<string, HTMLElement>();
+  readonly #waiting = new Map<string, ReturnType<typeof setTimeout>>();
   #scale = 1;
   #visible = true;
 
@@ -47,7 +53,10 @@ export class CommentStage {
     this.#lanes.resize(clientWidth, clientHeight, USUAL_SIZE * this.#scale * LINE);
   }
 
-  show({ id, text, mode, color, size }: LiveComment): void {
+  /** @param patience how much longer the comment may wait for a place, ms */
+  show(comment: LiveComment, patience = STANDS_MS): void {
+    const { id, text, mode, color, size } = comment;
+    this.#waiting.delete(id);
     const width = this.#container.clientWidth;
     if (!this.#visible || width === 0) return;
     const item = document.createElement('span');
@@ -63,13 +72,19 @@ export class CommentStage {
     const box = item.getBoundingClientRect();
     const footprint = { mode, width: Math.ceil(box.width), height: Math.ceil(box.height), duration };
     const top = this.#lanes.place(footprint, performance.now());
-    if (top === null && !isOwn) {
+    if (top === null) {
       item.remove();
-      this.#leftOut();
+      const waits = patience > 0 && (isOwn || mode !== 'scroll');
+      if (waits)
+        this.#waiting.set(
+          id,
+          setTimeout(() => this.show(comment, patience - LOOK_MS), LOOK_MS),
+        );
+      else this.#leftOut();
       return;
     }
     this.#shown.set(id, item);
-    item.style.top = `${top ?? 0}px`;
+    item.style.top = `${top}px`;
     const frames =
       mode === 'scroll'
         ? { translate: [`${width}px`, `${-footprint.width}px`] }
@@ -85,6 +100,8 @@ export class CommentStage {
     for (const id of ids) {
       this.#shown.get(id)?.remove();
       this.#shown.delete(id);
+      clearTimeout(this.#waiting.get(id));
+      this.#waiting.delete(id);
     }
   }
 
@@ -97,6 +114,8 @@ export class CommentStage {
   turn(on: boolean): void {
     this.#visible = on;
     if (on) return;
+    for (const timer of this.#waiting.values()) clearTimeout(timer);
+    this.#waiting.clear();
     this.#container.replaceChildren();
     this.#shown.clear();
     this.#lanes.clear();
