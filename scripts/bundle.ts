@@ -21,7 +21,7 @@ const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '..' : '../
 const SDK = join(ROOT, 'src/client/bundle.ts');
 const PAGES = ['live', 'dashboard'];
 /** Packages whose code goes into dist/web; each license says that it goes along. */
-const PACKAGES = ['danmaku', 'hls.js', 'uplot'];
+const PACKAGES = ['hls.js', 'uplot'];
 const COPIED = new Set(['.html', '.css', '.svg']);
 /** What is not served compressed: source maps, which only somebody who debugs loads. */
 const PLAIN = new Set(['.map']);

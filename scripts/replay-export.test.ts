@@ -62,7 +62,7 @@ describe('a room that is exported and replayed', () => {
       await replay(path, room);
       const first = await exportRoom(room);
       expect(first.comments).toEqual(
-        recorded.filter((comment) => typeof checkComment(comment, 200, true) !== 'string'),
+        recorded.filter((comment) => typeof checkComment(comment, 200, 'full') !== 'string'),
       );
       expect(first.comments.length).toBeGreaterThan(1_000);
       await replay(first.file, `${room}-again`);

@@ -23,6 +23,7 @@ const LIMITS: ShardLimits = {
   maxPending: 5_000,
   maxMessage: 4_096,
   maxText: 200,
+  viewerNames: true,
   maxBackpressure: 2 * STEP,
   catchUpBytes: SHARE,
   slowClose: SLOW_CLOSE,

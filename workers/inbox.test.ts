@@ -17,6 +17,7 @@ const LIMITS: ShardLimits = {
   maxPending: 5_000,
   maxMessage: 4_096,
   maxText: 200,
+  viewerNames: true,
   maxBackpressure: 65_536,
   catchUpBytes: 67_108_864,
   slowClose: 30_000,

@@ -54,13 +54,14 @@ export class Outbox {
 
   /** Hands a comment on. `number`s must rise by one. */
   comment(number: number, room: string, draft: Draft): void {
-    this.#comments ??= { first: number, rooms: [], texts: [], modes: [], colors: [], sizes: [], extras: [] };
-    const { rooms, texts, modes, colors, sizes, extras } = this.#comments;
+    this.#comments ??= { first: number, rooms: [], texts: [], modes: [], colors: [], sizes: [], names: [], extras: [] };
+    const { rooms, texts, modes, colors, sizes, names, extras } = this.#comments;
     rooms.push(room);
     texts.push(draft.text);
     modes.push(draft.mode);
     colors.push(draft.color);
     sizes.push(draft.size);
+    names.push(draft.name);
     extras.push(draft.extra);
     this.#schedule();
   }

@@ -76,6 +76,7 @@ describe('a message that is refused', () => {
     ['MODE_INVALID', 'r', ['left', 'Scroll', '', 1, null, {}].map((mode) => ({ ...comment, mode }))],
     ['COLOR_INVALID', 'r', [-1, 16_777_216, 1.5, '255', null, [1]].map((color) => ({ ...comment, color }))],
     ['SIZE_INVALID', 'r', [0, 256, 25.5, '25', null, 1e300].map((size) => ({ ...comment, size }))],
+    ['NAME_INVALID', 'r', ['x'.repeat(33), 'a\nb', '\ud83d', 7, null, {}].map((name) => ({ ...comment, name }))],
     [
       'EXTRA_INVALID',
       'r',
@@ -120,7 +121,14 @@ describe('a message that is refused', () => {
   });
 
   it('is one over a bound: what is at the bound is taken as it is', async () => {
-    const bounds = { text: '👍'.repeat(200), mode: 'bottom', color: 16_777_215, size: 255, extra: 'x'.repeat(512) };
+    const bounds = {
+      text: '👍'.repeat(200),
+      mode: 'bottom',
+      color: 16_777_215,
+      size: 255,
+      name: '👍'.repeat(32),
+      extra: 'x'.repeat(512),
+    };
     expect(await answerTo(viewer, { type: 'comment', ref: 'y'.repeat(64), ...bounds })).toMatchObject({ type: 'ack' });
     await viewer.until(() => viewer.comments.at(-1)?.size === 255);
     expect(viewer.comments.at(-1)).toMatchObject(bounds);
@@ -129,11 +137,11 @@ describe('a message that is refused', () => {
     expect(await answerTo(viewer, padded)).toMatchObject({ type: 'ack', ref: 'r' });
   });
 
-  it('does not let a viewer say who it is', async () => {
+  it('lets a viewer choose a name, and does not let it say who it is', async () => {
     const posing = { ...comment, text: 'posing', user: 'admin', name: 'the host', at: 5, id: '1.0' };
     const { id } = await answerTo(viewer, posing);
     await viewer.until(() => viewer.comments.at(-1)?.text === 'posing');
-    expect(viewer.comments.at(-1)).toMatchObject({ id, user: '', name: '', text: 'posing' });
+    expect(viewer.comments.at(-1)).toMatchObject({ id, user: '', name: 'the host', text: 'posing' });
   });
 
   it('over 64 KB closes the link with 1006, and so does text that is not UTF-8', async () => {

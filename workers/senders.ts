@@ -1,6 +1,6 @@
 import { REFUSALS, type Refusal, type RefusalCode } from '../src/codes.ts';
 import { BOUNDS, type Draft } from '../src/comment.ts';
-import { checkComment, describeTextRefusal } from '../src/intake/comment-check.ts';
+import { checkComment, describeTextRefusal, type Identity } from '../src/intake/comment-check.ts';
 import { FEW_OF_ROOM, leavesEnough } from '../src/rooms/fair-share.ts';
 import type { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardLimits, ToShard } from '../src/shards/messages.ts';
@@ -49,6 +49,7 @@ interface Sent {
  */
 export class Senders {
   readonly #limits: ShardLimits;
+  readonly #identity: Identity;
   readonly #outbox: Outbox;
   readonly #counters: ShardCounters;
   readonly #most: number;
@@ -63,6 +64,7 @@ export class Senders {
 
   constructor(limits: ShardLimits, outbox: Outbox, counters: ShardCounters) {
     this.#limits = limits;
+    this.#identity = limits.viewerNames ? 'name' : 'none';
     this.#outbox = outbox;
     this.#counters = counters;
     this.#most = Math.max(LEAST_OF_SHARD, 4 * limits.maxPending);
@@ -109,7 +111,7 @@ export class Senders {
   }
 
   #check(message: Record<string, unknown>): Draft | RefusalCode {
-    return message.type === 'comment' ? checkComment(message, this.#limits.maxText, false) : 'UNKNOWN_TYPE';
+    return message.type === 'comment' ? checkComment(message, this.#limits.maxText, this.#identity) : 'UNKNOWN_TYPE';
   }
 
   /** The quota that one more comment would be over, if any. */

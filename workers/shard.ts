@@ -29,7 +29,7 @@ import { Listener } from './listener.ts';
 import { Outbox } from './outbox.ts';
 import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
-import { answerProblem, endWithoutBody, ROOMS_PATH, readHandshake } from './upgrade.ts';
+import { answerProblem, CORS, endWithoutBody, ROOMS_PATH, readHandshake } from './upgrade.ts';
 import { App, library, type TemplatedApp } from './uws.ts';
 import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
 import { ViewerList } from './viewer-list.ts';
@@ -130,7 +130,7 @@ class Shard {
       close: (socket, code) => this.#closed(socket.getUserData().viewer, code),
     });
     // One request a connection: many at once would all be answered in one turn of the loop.
-    this.#app.get('/healthz', (res) => void res.end('ok', true));
+    this.#app.get('/healthz', (res) => void res.writeHeader(...CORS).end('ok', true));
     this.#app.head('/healthz', (res) => endWithoutBody(res, 'ok'.length));
     this.#app.any('/healthz', (res) => {
       this.#counters.add('work', 1);
@@ -138,8 +138,9 @@ class Shard {
     });
     this.#app.any('/*', (res, req) => {
       this.#counters.add('work', 1);
-      if (req.getUrl().startsWith(ROOMS_PATH)) answerProblem(res, 'UPGRADE_REQUIRED', WEBSOCKET, req.getMethod());
-      else answerProblem(res, 'NOT_FOUND', {}, req.getMethod());
+      const refused = req.getUrl().startsWith(ROOMS_PATH) ? readHandshake(req) : 'NOT_FOUND';
+      const code = typeof refused === 'string' ? refused : 'UPGRADE_REQUIRED';
+      answerProblem(res, code, code === 'UPGRADE_REQUIRED' ? WEBSOCKET : {}, req.getMethod());
     });
     this.#listener.start((listens) => {
       if (!listens) {

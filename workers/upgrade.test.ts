@@ -311,11 +311,16 @@ describe('the rest of the viewers’ port', () => {
   ])('answers 426 to %s of a room', async (_what, headers: Record<string, string>, method) => {
     const answer = await ask('/rooms/plain', headers, method);
     expect(answer).toMatchObject({ status: 426, type: 'application/problem+json', code: 'UPGRADE_REQUIRED' });
-    expect(answer.headers).toMatchObject({ upgrade: 'websocket', 'sec-websocket-version': '13' });
+    const upgrade = { upgrade: 'websocket', 'sec-websocket-version': '13' };
+    expect(answer.headers).toMatchObject({ ...upgrade, 'access-control-allow-origin': '*' });
   });
 
   it('answers /healthz', async () => {
-    expect(await ask('/healthz')).toMatchObject({ status: 200, body: 'ok' });
+    expect(await ask('/healthz')).toMatchObject({
+      status: 200,
+      body: 'ok',
+      headers: { 'access-control-allow-origin': '*' },
+    });
   });
 
   it('answers HEAD of /healthz, and goes on', async () => {

@@ -21,12 +21,13 @@ export interface Accepted {
 export function readHandshake(req: HttpRequest): Accepted | RefusalCode {
   const room = readName(req.getUrl().slice(ROOMS_PATH.length));
   if (room === null) return 'ROOM_NAME_INVALID';
-  if (req.getHeader('sec-websocket-version') !== '13') return 'UPGRADE_REQUIRED';
   const offered = readOffered(req);
   const codec = chooseCodec(offered);
   if (codec === null) return 'UNKNOWN_SUBPROTOCOL';
   const point = readPoint(req.getQuery('since'), req.getQuery('history'));
   if (typeof point === 'string') return point;
+  // Last, so that a client that asks over HTTP why its handshake was refused hears what else is wrong with it.
+  if (req.getHeader('sec-websocket-version') !== '13') return 'UPGRADE_REQUIRED';
   return { viewer: new Viewer(room, codec, point), subprotocol: offered === '' ? '' : SUBPROTOCOLS[codec] };
 }
 
@@ -82,6 +83,9 @@ function readPoint(since: string | undefined, history: string | undefined): Join
   return comments === 0 ? NOW : { kind: 'history', comments };
 }
 
+/** Lets pages of any origin read plain answers: there is nothing in them that is not for everybody. */
+export const CORS = ['Access-Control-Allow-Origin', '*'] as const;
+
 /** Answers a request with a refusal, as the HTTP API would, and closes the connection: no other request follows. */
 export function answerProblem(
   res: HttpResponse,
@@ -92,7 +96,7 @@ export function answerProblem(
   const problem = describeProblem({ code });
   res.cork(() => {
     res.writeStatus(`${problem.status} ${STATUS_CODES[problem.status]}`);
-    res.writeHeader('Content-Type', PROBLEM_TYPE);
+    res.writeHeader('Content-Type', PROBLEM_TYPE).writeHeader(...CORS);
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value);
     const body = JSON.stringify(problem);
     if (method === 'head') endWithoutBody(res, Buffer.byteLength(body));

@@ -34,11 +34,11 @@ function check(): MicroBenchmark<ReturnType<typeof checkComment>> {
     name: 'checkComment',
     unit: 'comment',
     units: 1,
-    run: () => checkComment(messages.next(), MAX_TEXT, false),
+    run: () => checkComment(messages.next(), MAX_TEXT, 'name'),
     check: (draft) => {
       deepEqual(draft, draftOf(messages.last));
-      for (const message of messages.all) deepEqual(checkComment(message, MAX_TEXT, false), draftOf(message));
-      equal(checkComment({ ...messages.last, text: ' ' }, MAX_TEXT, false), 'TEXT_INVALID');
+      for (const message of messages.all) deepEqual(checkComment(message, MAX_TEXT, 'name'), draftOf(message));
+      equal(checkComment({ ...messages.last, text: ' ' }, MAX_TEXT, 'name'), 'TEXT_INVALID');
     },
   };
 }
@@ -76,7 +76,7 @@ async function checkAndOffer(): Promise<MicroBenchmark<number>> {
     run: () => {
       let accepted = 0;
       for (const [i, name] of rig.names.entries()) {
-        const draft = checkComment(messages.next(), MAX_TEXT, false);
+        const draft = checkComment(messages.next(), MAX_TEXT, 'name');
         if (typeof draft !== 'string' && rig.rooms.offer(name, draft, rig.origin, i) === undefined) accepted += 1;
       }
       return accepted;

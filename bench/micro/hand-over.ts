@@ -30,6 +30,7 @@ function turnsOf(size: number): Carousel<ShardTurn> {
       modes: drafts.map(({ mode }) => mode),
       colors: drafts.map(({ color }) => color),
       sizes: drafts.map(({ size }) => size),
+      names: drafts.map(({ name }) => name),
       extras: drafts.map(({ extra }) => extra),
     };
     turns.push({ kind: 'turn', joins: [], leaves: [], comments });

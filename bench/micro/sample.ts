@@ -65,7 +65,7 @@ function waitingOf(comment: RecordedComment, identity: boolean, number: number, 
 }
 
 function draftOf(comment: RecordedComment, identity: boolean): Draft {
-  const draft = checkComment(comment, MAX_TEXT, identity);
+  const draft = checkComment(comment, MAX_TEXT, identity ? 'full' : 'none');
   if (typeof draft === 'string') throw new BenchError(`${SAMPLE} holds a comment that volley refuses: ${draft}`);
   return draft;
 }

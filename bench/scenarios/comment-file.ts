@@ -20,7 +20,7 @@ export interface CommentFile {
 export function readComments(file: string): CommentFile {
   const { moments, leftOut } = readRecording(file);
   const comments = moments.flatMap(({ comment }) =>
-    typeof checkComment(comment, MAX_TEXT, true) === 'object' ? [comment] : [],
+    typeof checkComment(comment, MAX_TEXT, 'full') === 'object' ? [comment] : [],
   );
   if (comments.length === 0)
     throw new BenchError(`the comments file ${file} has no comment that the server would take`);

@@ -43,6 +43,7 @@ const CASES: {
     ['example.org', 'https://example.org/', 'https://a.org,', 'https://a.org;https://b.org'],
   ],
   demo: ['true', true, ['', 'yes', '1', 'TRUE']],
+  viewerNames: ['false', false, ['', 'no', '0', 'FALSE']],
   logLevel: ['fatal', 'fatal', ['', 'INFO', 'verbose', '30']],
 };
 

@@ -9,6 +9,8 @@ export interface OwnComment {
   readonly color?: number | undefined;
   readonly size?: number | undefined;
   readonly extra?: string | undefined;
+  /** At most 32 code points; ignored where the server takes no names from viewers (`--viewer-names`). */
+  readonly name?: string | undefined;
 }
 
 /** The store holds the comment. */

@@ -17,10 +17,19 @@ describe('sending', () => {
   it('gives the ack, or the refusal as a value', async () => {
     const { room, told } = open({ clock });
     FakeSocket.last.welcome(7);
-    const stored = room.send({ text: 'a', mode: 'top', color: 255, size: 30, extra: 'gift:1' });
+    const stored = room.send({ text: 'a', mode: 'top', color: 255, size: 30, extra: 'gift:1', name: 'Ana' });
     const refused = room.send({ text: '' });
     const [first, second] = FakeSocket.last.sent;
-    expect(first).toMatchObject({ type: 'comment', text: 'a', mode: 'top', color: 255, size: 30, extra: 'gift:1' });
+    expect(first).toStrictEqual({
+      type: 'comment',
+      ref: first?.ref,
+      text: 'a',
+      mode: 'top',
+      color: 255,
+      size: 30,
+      extra: 'gift:1',
+      name: 'Ana',
+    });
     FakeSocket.last.say({ type: 'refused', ref: second?.ref, code: 'TEXT_INVALID', message: 'why' });
     FakeSocket.last.say({ type: 'ack', ref: first?.ref, id: '8.0', seq: 8 });
     expect(await stored).toStrictEqual({ id: '8.0', seq: 8 });

@@ -154,13 +154,13 @@ export class RoomConnection implements AsyncIterable<LiveComment> {
    * Sends a comment; gives the ack once the store holds it, or the refusal. Never sent again by itself.
    * Rejects with VolleyClientError NOT_CONNECTED (not sent), CONNECTION_LOST (stored or not), CLOSED.
    */
-  async send({ text, mode, color, size, extra }: OwnComment): Promise<Ack | Refused> {
+  async send({ text, mode, color, size, extra, name }: OwnComment): Promise<Ack | Refused> {
     const link = this.#link;
     if (this.#state === 'closed') throw new VolleyClientError('CLOSED', 'the connection was closed');
     if (!this.#welcomed || !link?.open) throw new VolleyClientError('NOT_CONNECTED', 'there is no link to send on');
     this.#refs += 1;
     const ref = this.#refs.toString(36);
-    const message = JSON.stringify({ type: 'comment', ref, text, mode, color, size, extra });
+    const message = JSON.stringify({ type: 'comment', ref, text, mode, color, size, extra, name });
     const bytes = new TextEncoder().encode(message).length;
     if (this.#sends.count >= MOST_UNANSWERED)
       return { refused: 'BUSY', message: 'too many comments wait for an answer' };

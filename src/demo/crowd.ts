@@ -36,7 +36,7 @@ const LARGE = 0.06;
 export interface DemoCrowdOptions {
   readonly clock: Clock;
   readonly rooms: Pick<Rooms, 'offer'>;
-  readonly tally: Pick<Tally, 'commentsHttp' | 'refuse'>;
+  readonly tally: Pick<Tally, 'commentsDemo' | 'refuse'>;
   /** From 0 up to 1; the same numbers and times make the same crowd. */
   readonly random?: () => number;
 }
@@ -110,7 +110,7 @@ export class DemoCrowd {
   #talk(mood: Mood): void {
     const { rooms, tally } = this.#options;
     const refusal = rooms.offer(mood.room, this.#draft(mood), null, 0);
-    if (refusal === undefined) tally.commentsHttp += 1;
+    if (refusal === undefined) tally.commentsDemo += 1;
     else tally.refuse(refusal.code);
     this.#next(mood, refusal?.retryAfterMs ?? 0);
   }

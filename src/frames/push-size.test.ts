@@ -66,7 +66,7 @@ function accept({ points, seed, alphabet, style, after }: Large, maxText: number
     extra: scatter(alphabet, seed),
     ...style,
   };
-  const draft = checkComment(value, maxText, true);
+  const draft = checkComment(value, maxText, 'full');
   if (typeof draft === 'string') throw new Error(`intake refused: ${draft}`);
   return { ...draft, at: 1_764_000_000_000 + after };
 }

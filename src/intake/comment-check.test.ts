@@ -5,7 +5,7 @@ const MAX_TEXT = 200;
 
 /** As the HTTP API checks: with user and name. */
 function check(value: unknown): unknown {
-  return checkComment(value, MAX_TEXT, true);
+  return checkComment(value, MAX_TEXT, 'full');
 }
 
 /** Every C0 and C1 control character, and DEL. */
@@ -35,8 +35,10 @@ describe('a comment', () => {
   });
 
   it('takes user and name only where the sender may set them', () => {
-    expect(checkComment({ text: 'x', user: 'u', name: 'n' }, MAX_TEXT, false)).toMatchObject({ user: '', name: '' });
-    expect(checkComment({ text: 'x', user: 1, name: [] }, MAX_TEXT, false)).toMatchObject({ user: '', name: '' });
+    expect(checkComment({ text: 'x', user: 'u', name: 'n' }, MAX_TEXT, 'none')).toMatchObject({ user: '', name: '' });
+    expect(checkComment({ text: 'x', user: 1, name: [] }, MAX_TEXT, 'none')).toMatchObject({ user: '', name: '' });
+    expect(checkComment({ text: 'x', user: 1, name: 'n' }, MAX_TEXT, 'name')).toMatchObject({ user: '', name: 'n' });
+    expect(checkComment({ text: 'x', name: [] }, MAX_TEXT, 'name')).toBe('NAME_INVALID');
   });
 
   it.each([[null], [undefined], ['text'], [7], [true], [[]], [[{ text: 'x' }]]])('cannot be %j', (value) => {
@@ -59,7 +61,7 @@ describe('a text', () => {
       expect(check({ text: point.repeat(MAX_TEXT) })).toMatchObject({ text: point.repeat(MAX_TEXT) });
       expect(check({ text: point.repeat(MAX_TEXT + 1) })).toBe('TEXT_INVALID');
     }
-    expect(checkComment({ text: PEACH }, 1, true)).toMatchObject({ text: PEACH });
+    expect(checkComment({ text: PEACH }, 1, 'full')).toMatchObject({ text: PEACH });
   });
 
   it.each([[undefined], [null], [''], [7], [{}], [['x']], [true]])('cannot be %j', (text) => {
@@ -125,7 +127,7 @@ describe('the sentence for a text that is refused', () => {
     ['a\ud83c', 'text has half a surrogate pair (U+D83C)'],
     [PEACH.repeat(9), 'text is too long: 9 characters, at most 8 are allowed'],
   ])('%j: %s', (text, sentence) => {
-    expect(checkComment({ text }, 8, true)).toBe('TEXT_INVALID');
+    expect(checkComment({ text }, 8, 'full')).toBe('TEXT_INVALID');
     expect(describeTextRefusal(text, 8)).toBe(sentence);
   });
 });

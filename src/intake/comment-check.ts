@@ -1,14 +1,17 @@
 import type { RefusalCode } from '../codes.ts';
 import { BOUNDS, DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft, isVisible, MODES } from '../comment.ts';
 
+/** Which of `user` and `name` are taken from the sender: both (HTTP), its name only (viewers, `--viewer-names`), none. */
+export type Identity = 'full' | 'name' | 'none';
+
 /**
  * Bounds one comment as a client sent it: the draft, or the code of the first thing that is wrong with it.
  * Unknown members are ignored.
  *
  * @param maxText most code points of `text`
- * @param identity whether `user` and `name` are taken (HTTP) or left '' (sockets, where they come from the token)
+ * @param identity what may be set; the rest is ignored and left ''
  */
-export function checkComment(value: unknown, maxText: number, identity: boolean): Draft | RefusalCode {
+export function checkComment(value: unknown, maxText: number, identity: Identity): Draft | RefusalCode {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'NOT_AN_OBJECT';
   const given = value as Record<string, unknown>;
   const { text, mode, color, size, extra } = given;
@@ -17,9 +20,9 @@ export function checkComment(value: unknown, maxText: number, identity: boolean)
   if (place === -1) return 'MODE_INVALID';
   if (color !== undefined && !isWithin(color, 0, BOUNDS.color)) return 'COLOR_INVALID';
   if (size !== undefined && !isWithin(size, 1, BOUNDS.size)) return 'SIZE_INVALID';
-  const user = identity && given.user !== undefined ? given.user : '';
+  const user = identity === 'full' && given.user !== undefined ? given.user : '';
   if (typeof user !== 'string' || !isPlain(user, BOUNDS.user)) return 'USER_INVALID';
-  const name = identity && given.name !== undefined ? given.name : '';
+  const name = identity !== 'none' && given.name !== undefined ? given.name : '';
   if (typeof name !== 'string' || !isPlain(name, BOUNDS.name)) return 'NAME_INVALID';
   if (extra !== undefined && !isExtra(extra)) return 'EXTRA_INVALID';
   return {

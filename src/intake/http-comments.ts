@@ -59,7 +59,7 @@ async function readComments(
 
 /** One comment as it was sent: its draft, or why there is none. */
 export function readDraft(comment: unknown, maxText: number): Draft | Refusal {
-  const draft = checkComment(comment, maxText, true);
+  const draft = checkComment(comment, maxText, 'full');
   if (typeof draft !== 'string') return draft;
   if (draft !== 'TEXT_INVALID') return { code: draft };
   return { code: draft, message: describeTextRefusal((comment as { text?: unknown }).text, maxText) };

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type PageSettings, servePages } from './http-pages.ts';
 
-const SETTINGS: PageSettings = { publicUrl: '', port: 9_000, maxText: 200, heartbeat: 15_000 };
+const SETTINGS: PageSettings = { publicUrl: '', port: 9_000, maxText: 200, viewerNames: true, heartbeat: 15_000 };
 
 describe('the pages', () => {
   let folder: string;
@@ -96,38 +96,38 @@ describe('the pages', () => {
     expect(policy['default-src']).toEqual(["'none'"]);
     expect(policy['script-src']).toEqual(["'self'"]);
     expect(policy['style-src']).toEqual(["'self'"]);
-    expect(policy['connect-src']).toEqual(["'self'", 'ws://stream.example:9000']);
+    expect(policy['connect-src']).toEqual(["'self'", 'ws://stream.example:9000', 'http://stream.example:9000']);
     expect(policy['media-src']).toEqual(["'none'"]);
-    expect((await policyOf(site, '/', '[::1]:9001'))['connect-src']).toEqual(["'self'", 'ws://[::1]:9000']);
+    const toAddress = await policyOf(site, '/', '[::1]:9001');
+    expect(toAddress['connect-src']).toEqual(["'self'", 'ws://*:9000', 'http://*:9000']);
     expect((await policyOf(site, '/dashboard', 'stream.example'))['connect-src']).toEqual(["'self'"]);
   });
 
   it('connect to the public URL where there is one', async () => {
     const site = await build({ publicUrl: 'wss://live.example/volley' });
-    expect((await policyOf(site, '/', 'other.example'))['connect-src']).toEqual(["'self'", 'wss://live.example']);
+    const policy = await policyOf(site, '/', 'other.example');
+    expect(policy['connect-src']).toEqual(["'self'", 'wss://live.example', 'https://live.example']);
   });
 
   it('take no words for their policy from a hostile Host header', async () => {
     const site = await build();
-    for (const host of ["evil; script-src 'unsafe-inline'", 'a b', 'a,b', '*', 'a:1:2'])
+    for (const host of ["evil; script-src 'unsafe-inline'", 'a b', 'a,b', '*', 'a:1:2', '1.2.3.999', '[::g]'])
       expect((await policyOf(site, '/', host))['connect-src'], host).toEqual(["'self'"]);
   });
 
-  it('may play what ?src= names, and fetch from elsewhere only for a playlist', async () => {
+  it('may play what ?src= names, and fetch from elsewhere only then', async () => {
     const site = await build();
     const video = await policyOf(site, '/?src=https%3A%2F%2Fcdn.example%2Fa.mp4', 'h');
     expect(video['media-src']).toEqual(["'self'", 'http:', 'https:', 'blob:']);
-    expect(video['connect-src']).toEqual(["'self'", 'ws://h:9000']);
-    const playlist = await policyOf(site, '/?src=https%3A%2F%2Fcdn.example%2Fa.m3u8%3Fx%3D1', 'h');
-    expect(playlist['connect-src']).toEqual(["'self'", 'ws://h:9000', 'http:', 'https:']);
-    expect(playlist['script-src']).toEqual(["'self'"]);
+    expect(video['connect-src']).toEqual(["'self'", 'ws://h:9000', 'http://h:9000', 'http:', 'https:']);
+    expect(video['script-src']).toEqual(["'self'"]);
     for (const src of ['a%3B%20script-src%20*', 'x&src=y', ''])
       expect((await policyOf(site, `/?src=${src}`, 'h'))['script-src'], src).toEqual(["'self'"]);
   });
 
   it('learn where the viewers connect', async () => {
     const own = await (await build()).inject('/page-settings.json');
-    expect(own.json()).toEqual({ viewerUrl: null, port: 9_000, maxText: 200, heartbeat: 15_000 });
+    expect(own.json()).toEqual({ viewerUrl: null, port: 9_000, maxText: 200, viewerNames: true, heartbeat: 15_000 });
     expect(own.headers['cache-control']).toBe('no-store');
     await app?.close();
     const site = await serve({ publicUrl: 'wss://live.example', maxText: 50 });
@@ -135,6 +135,7 @@ describe('the pages', () => {
       viewerUrl: 'wss://live.example',
       port: 9_000,
       maxText: 50,
+      viewerNames: true,
       heartbeat: 15_000,
     });
   });

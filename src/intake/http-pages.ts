@@ -57,6 +57,8 @@ export interface PageSettings {
   readonly port: number;
   /** Most code points of a comment. */
   readonly maxText: number;
+  /** Whether viewers may set a name. */
+  readonly viewerNames: boolean;
   /** ms after which a quiet room hears a presence. */
   readonly heartbeat: number;
 }
@@ -70,9 +72,9 @@ export interface PageRoutesOptions {
 
 /**
  * `GET /` and `GET /dashboard`, the scripts and styles, and `GET /page-settings.json`:
- * `{ viewerUrl: string | null, port, maxText, heartbeat }`, where null means the page's own host. Files carry an ETag and
- * are asked for again each time, so that a browser sees a new build at once. Those that the build has compressed come so
- * to whoever takes it. Without a build there are no pages, which is logged.
+ * `{ viewerUrl: string | null, port, maxText, viewerNames, heartbeat }`, where null means the page's own host. Files
+ * carry an ETag and are asked for again each time, so that a browser sees a new build at once. Those that the build has
+ * compressed come so to whoever takes it. Without a build there are no pages, which is logged.
  */
 export function servePages(app: FastifyInstance, options: PageRoutesOptions): void {
   const folder = options.folder ?? compiledFile('web');
@@ -92,10 +94,10 @@ export function servePages(app: FastifyInstance, options: PageRoutesOptions): vo
     app.get(`/${name}`, (request, reply) => sendFile(request, harden(reply), file));
   }
   app.get('/page-settings.json', (_request, reply) => {
-    const { publicUrl, port, maxText, heartbeat } = options.settings();
+    const { publicUrl, port, maxText, viewerNames, heartbeat } = options.settings();
     harden(reply).header('Cache-Control', 'no-store');
     if (port === 0) return sendRefusal(reply, { code: 'NOT_READY' });
-    return { viewerUrl: publicUrl === '' ? null : publicUrl, port, maxText, heartbeat };
+    return { viewerUrl: publicUrl === '' ? null : publicUrl, port, maxText, viewerNames, heartbeat };
   });
 }
 
@@ -153,13 +155,12 @@ function policyOf(path: string, request: FastifyRequest, settings: PageSettings)
   const connect = ["'self'"];
   const media: string[] = [];
   if (path === '/') {
-    const viewers = viewerOrigin(request, settings);
-    if (viewers !== null) connect.push(viewers);
+    connect.push(...viewerOrigins(request, settings));
     const source = (request.query as { src?: unknown }).src;
     if (typeof source === 'string') {
       media.push("'self'", 'http:', 'https:', 'blob:');
-      // The segments of a playlist are fetched by script, and may lie on any host.
-      if (isPlaylist(source)) connect.push('http:', 'https:');
+      // The segments of a playlist are fetched by script, and may lie on any host. A file is, to learn why it fails.
+      connect.push('http:', 'https:');
     }
   }
   return [
@@ -175,16 +176,16 @@ function policyOf(path: string, request: FastifyRequest, settings: PageSettings)
   ].join('; ');
 }
 
-/** `ws://host:port`, which a policy takes for wss too; null where the request does not name a host. */
-function viewerOrigin({ headers }: FastifyRequest, { publicUrl, port }: PageSettings): string | null {
-  if (publicUrl !== '') {
-    const { protocol, host } = new URL(publicUrl);
-    return `${protocol}//${host}`;
-  }
-  const host = HOST.exec(headers.host ?? '')?.[1];
-  return host === undefined ? null : `ws://${host}:${port}`;
-}
-
-function isPlaylist(source: string): boolean {
-  return URL.canParse(source) && new URL(source).pathname.endsWith('.m3u8');
+/**
+ * The viewers' port: `ws://host:port`, which a policy takes for wss too, and the same for HTTP, over which the SDK asks
+ * why handshakes are refused. None where the request does not name a host.
+ */
+function viewerOrigins({ headers }: FastifyRequest, { publicUrl, port }: PageSettings): string[] {
+  const [, host] = HOST.exec(headers.host ?? '') ?? [];
+  const address = publicUrl === '' ? `ws://${host}:${port}` : publicUrl;
+  if ((publicUrl === '' && host === undefined) || !URL.canParse(address)) return [];
+  const url = new URL(address);
+  // A policy cannot name an IPv6 address; without the port a URL means its scheme's own.
+  const named = url.hostname.startsWith('[') ? `*${url.port && `:${url.port}`}` : url.host;
+  return [`${url.protocol}//${named}`, `${url.protocol.replace('ws', 'http')}//${named}`];
 }

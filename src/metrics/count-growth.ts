@@ -5,6 +5,7 @@ import type { Tally } from './tally.ts';
 const OF_MAIN = [
   'commentsHttp',
   'commentsSocket',
+  'commentsDemo',
   'batches',
   'pushes',
   'presences',
@@ -94,6 +95,7 @@ export function zeroCounts(): Sums {
   return {
     commentsHttp: 0,
     commentsSocket: 0,
+    commentsDemo: 0,
     refused: 0,
     batches: 0,
     pushes: 0,

@@ -62,6 +62,7 @@ describe('the metrics', () => {
     const { tally, read } = await createMetrics();
     tally.commentsHttp = 5;
     tally.commentsSocket = 6;
+    tally.commentsDemo = 7;
     tally.batches = 7;
     tally.framesEncoded[0] = 1;
     tally.framesEncoded[2] = 3;
@@ -78,6 +79,7 @@ describe('the metrics', () => {
     expect(await read()).toMatchObject({
       'volley_comments_total{source="http"}': 5,
       'volley_comments_total{source="socket"}': 6,
+      'volley_comments_total{source="demo"}': 7,
       volley_batches_total: 7,
       'volley_frames_encoded_total{codec="json"}': 1,
       'volley_frames_encoded_total{codec="msgpack"}': 0,

@@ -43,6 +43,7 @@ const COUNTERS: readonly Metric[] = [
     gather: ({ tally }) => [
       [tally.commentsHttp, { source: 'http' }],
       [tally.commentsSocket, { source: 'socket' }],
+      [tally.commentsDemo, { source: 'demo' }],
     ],
   },
   {

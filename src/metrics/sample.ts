@@ -44,6 +44,8 @@ export interface ThreadSample {
 export interface Counts {
   readonly commentsHttp: number;
   readonly commentsSocket: number;
+  /** Made up by `--demo`. */
+  readonly commentsDemo: number;
   /** Of all codes together. */
   readonly refused: number;
   readonly batches: number;

@@ -19,6 +19,8 @@ export class Tally {
   /** Comments accepted, by the way they came. */
   commentsHttp = 0;
   commentsSocket = 0;
+  /** Made up by `--demo`. */
+  commentsDemo = 0;
   /** Comments and requests refused by the main thread, by code. */
   readonly refused = new Map<RefusalCode, number>();
   batches = 0;

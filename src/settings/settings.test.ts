@@ -110,6 +110,7 @@ describe('the other settings', () => {
       'publicUrl',
       'corsOrigins',
       'demo',
+      'viewerNames',
       'logLevel',
     ];
     expect(SETTINGS.map(({ name }) => name).sort()).toEqual(known.sort());

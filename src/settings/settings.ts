@@ -17,6 +17,7 @@ export interface Settings {
   readonly maxPendingAll: number;
   readonly maxText: number;
   readonly maxHeaders: number;
+  readonly viewerNames: boolean;
   readonly maxMessage: number;
   readonly maxBody: number;
   readonly apiConnections: number;
@@ -108,6 +109,14 @@ export const SETTINGS: readonly Setting[] = [
     4_096,
     65_536,
   ),
+  {
+    name: 'viewerNames',
+    flag: 'viewer-names',
+    unit: 'boolean',
+    text: 'viewers may give their comments a name; false leaves it out',
+    fallback: true,
+    check: checkBoolean,
+  },
   whole('maxMessage', 'bytes', 'largest message of a viewer', 4_096, 64, 65_536),
   whole('maxBody', 'bytes', 'largest body of an HTTP request', MIB, 1_024, 64 * MIB),
   whole(
@@ -195,7 +204,7 @@ export const SETTINGS: readonly Setting[] = [
     unit: 'boolean',
     text: 'fill a few rooms with a lively made-up crowd, for a first look; in memory unless --store is given',
     fallback: false,
-    check: (text) => (text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' }),
+    check: checkBoolean,
   },
   {
     name: 'logLevel',
@@ -230,7 +239,16 @@ export const SETTING_GROUPS: readonly { readonly title: string; readonly names: 
   { title: 'Pushes', names: ['interval', 'heartbeat', 'maxBatch', 'ringSize'] },
   {
     title: 'What others may send',
-    names: ['maxText', 'maxHeaders', 'maxMessage', 'maxBody', 'maxPending', 'maxPendingAll'],
+    names: [
+      'maxText',
+      'viewerNames',
+      'maxHeaders',
+      'maxMessage',
+      'maxBody',
+      'maxPending',
+      'maxPendingAll',
+      'apiConnections',
+    ],
   },
   {
     title: 'Viewers that were away or read slowly',
@@ -257,6 +275,10 @@ function whole(name: SettingName, unit: string, text: string, fallback: number, 
     return { allowed: `a whole number from ${least} to ${most} (${unit})` };
   };
   return { name, flag, unit, text: `${text} (${least} to ${most})`, fallback, check };
+}
+
+function checkBoolean(text: string): Checked {
+  return text === 'true' || text === 'false' ? { value: text === 'true' } : { allowed: 'true or false' };
 }
 
 function checkStore(text: string): Checked {

@@ -31,6 +31,8 @@ export interface ShardLimits {
   readonly maxPending: number;
   readonly maxMessage: number;
   readonly maxText: number;
+  /** Whether viewers may set the name of their comments. */
+  readonly viewerNames: boolean;
   readonly maxBackpressure: number;
   /** Bytes of backfill under way to viewers of this shard: its share of --catch-up-bytes. */
   readonly catchUpBytes: number;
@@ -128,5 +130,6 @@ export interface CommentColumns {
   readonly modes: number[];
   readonly colors: number[];
   readonly sizes: number[];
+  readonly names: string[];
   readonly extras: string[];
 }

@@ -86,6 +86,7 @@ function columnsOf(first: number, room: string, texts: string[]): CommentColumns
     modes: fill(2),
     colors: fill(255),
     sizes: fill(30),
+    names: new Array<string>(length).fill('Ana'),
     extras: new Array<string>(length).fill('gift'),
   };
 }
@@ -113,12 +114,12 @@ describe('comments of a turn', () => {
     expect(rig.tally.messagesToShards).toBe(1);
   });
 
-  it('are stored as they were sent, without an identity', async () => {
+  it('are stored as they were sent, without a user', async () => {
     const rig = await createLink();
     rig.end.sendTurn({ comments: columnsOf(1, 'a', ['x']) });
     await taken(rig, 1);
     await rig.clock.advance(10);
-    const expected = { text: 'x', mode: 2, color: 255, size: 30, extra: 'gift', user: '', name: '' };
+    const expected = { text: 'x', mode: 2, color: 255, size: 30, extra: 'gift', user: '', name: 'Ana' };
     const at = rig.clock.now() - 10;
     expect(rig.store.appended.map(({ batch }) => batch)).toEqual([encodeBatch([{ ...expected, at }])]);
   });

@@ -139,6 +139,6 @@ function draftAt(columns: CommentColumns, i: number): Draft {
     size: columns.sizes[i] ?? DEFAULT_SIZE,
     extra: columns.extras[i] ?? '',
     user: '',
-    name: '',
+    name: columns.names[i] ?? '',
   };
 }

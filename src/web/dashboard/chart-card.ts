@@ -170,7 +170,7 @@ function plotOptions(unit: Unit, lines: readonly Line[], width: number): uPlot.O
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
-    stroke: color('--quiet'),
+    stroke: color('--dim'),
     font: '11px system-ui, sans-serif',
     grid: { stroke: color('--grid'), width: 1 },
     ticks: { show: false },

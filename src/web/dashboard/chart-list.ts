@@ -39,8 +39,12 @@ export const CHARTS: readonly Chart[] = [
     id: 'comments',
     title: 'Comments in',
     unit: 'rate',
-    headline: ({ rates }) => rates.commentsHttp + rates.commentsSocket,
-    lines: () => [counted('over HTTP', 'commentsHttp'), counted('from viewers', 'commentsSocket')],
+    headline: ({ rates }) => rates.commentsHttp + rates.commentsSocket + rates.commentsDemo,
+    lines: (_, tick) => [
+      counted('over HTTP', 'commentsHttp'),
+      counted('from viewers', 'commentsSocket'),
+      ...((tick?.totals.commentsDemo ?? 0) > 0 ? [counted('made up (--demo)', 'commentsDemo')] : []),
+    ],
   },
   {
     id: 'refused',

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
 import { ViewerClient } from '../../viewer-client.fixture.ts';
-import { becomesLive, openDashboard, PATIENT } from './dashboard-page.fixture.ts';
+import { becomesLive, openDashboard, PATIENT, textOf } from './dashboard-page.fixture.ts';
 
 /** How far what was written on the charts stood out over their right edge, in px. */
 interface WritingWindow {
@@ -34,6 +34,23 @@ describe.skipIf(!findsBrowser('the look of the dashboard'))('on the dashboard', 
     expect(await page.locator('#refused .plot').isVisible()).toBe(false);
     expect(await page.locator('#viewers .plot').isVisible()).toBe(true);
     await page.getByText('Nobody watches a room.').waitFor();
+  });
+
+  it('the rooms of the made-up crowd stand by their comments as long as nobody watches one', async () => {
+    const demo = await startProcess(['--workers', '1', '--demo']);
+    try {
+      const { page } = await openDashboard(browser, demo.apiUrl);
+      await page.getByRole('button', { name: 'lakeside' }).waitFor(PATIENT);
+      expect(await page.isChecked('input[name="order"][value="comments"]')).toBe(true);
+      await page.locator('#comments li[data-line="made up (--demo)"] .total', { hasText: /^[1-9]/ }).waitFor(PATIENT);
+      expect(await textOf(page, '#comments li[data-line="over HTTP"] .total')).toBe('0 in all');
+      const viewer = new ViewerClient(demo.viewerUrl, 'night-train', { codec: 'json' });
+      await viewer.welcome();
+      await expect.poll(() => page.isChecked('input[name="order"][value="viewers"]'), PATIENT).toBe(true);
+      await viewer.close();
+    } finally {
+      await demo.stop();
+    }
   });
 
   it('each line has dashes of its own in the legend', async () => {

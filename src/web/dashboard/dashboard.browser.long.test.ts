@@ -116,7 +116,7 @@ describe.skipIf(!findsBrowser('the dashboard'))('the dashboard', () => {
       (at) => Number(document.getElementById('updated')?.dataset.at) > at,
       Number(first) + 2 * SECOND_MS,
     );
-    expect(asked.filter((path) => !/\.(js|css)$/.test(path))).toEqual(['/dashboard', '/dashboard/stream']);
+    expect(asked.filter((path) => !/\.(js|css|svg)$/.test(path))).toEqual(['/dashboard', '/dashboard/stream']);
   });
 
   it('shows the past to whoever comes late', async () => {

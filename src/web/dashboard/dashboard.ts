@@ -25,17 +25,23 @@ let tick: Tick | null = null;
 let spanMs = 600_000;
 let seconds = 0;
 let state: StreamState = 'connecting';
+/** The charts come with the first history, and push the rooms down: a link to these is followed then. */
+let leadsToRooms = location.hash === '#rooms';
 
 const stream = new DashboardStream({
   newestAt: () => samples.newestAt,
   history(history) {
     samples.add(history.samples);
     tick = history.tick;
+    if (tick !== null) table.take(tick);
     show(true);
+    if (leadsToRooms) elementOf('rooms', HTMLElement).scrollIntoView();
+    leadsToRooms = false;
   },
   tick(news) {
     samples.add([news.sample]);
     tick = news;
+    table.take(news);
     seconds += 1;
     show(!calm.matches || seconds % CALM_SECONDS === 0);
   },
@@ -50,7 +56,10 @@ function show(draws: boolean): void {
   for (const card of cards) card.show(moments, tick, spanMs, draws);
   if (tick === null) return;
   showTiles(tick);
-  table.show(tick);
+  const order = table.show();
+  for (const input of document.querySelectorAll<HTMLInputElement>('input[name="order"]')) {
+    input.checked = input.value === order;
+  }
   const updated = elementOf('updated', HTMLElement);
   setText(updated, writeTime(tick.sample.at));
   // What the test compares the values with: the second that they are of.

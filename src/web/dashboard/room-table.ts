@@ -8,12 +8,20 @@ import { writeCount } from './number-text.ts';
  */
 const HOLD_MS = 3_000;
 
-type Order = 'viewers' | 'comments';
+export type RoomOrder = 'viewers' | 'comments';
+
+/**
+ * Busy with comments is a room for its comments of the last half minute, the later ones weighing more: by those of one
+ * second alone, slow rooms would come and go.
+ */
+const KEPT_A_SECOND = 0.9;
+const LEAST_BUSY = 0.05;
+const LISTED = 10;
 
 /** What stands there where no room is listed. */
-const NONE: Readonly<Record<Order, string>> = {
+const NONE: Readonly<Record<RoomOrder, string>> = {
   viewers: 'Nobody watches a room.',
-  comments: 'No comment in the last second.',
+  comments: 'Nobody says anything.',
 };
 
 interface Row {
@@ -28,7 +36,11 @@ export class RoomTable {
   readonly #none: HTMLElement;
   readonly #open: (room: string) => void;
   readonly #rows = new Map<string, Row>();
-  #order: Order = 'viewers';
+  /** Rooms in which something was said lately. */
+  readonly #talking = new Map<string, { room: BusyRoom; weight: number }>();
+  /** Null as long as nobody has chosen: by viewers, and where nobody watches, by comments. */
+  #chosen: RoomOrder | null = null;
+  #order: RoomOrder = 'viewers';
   #tick: Tick | null = null;
   #opened: string | null = null;
   #touchedAt = Number.NEGATIVE_INFINITY;
@@ -44,9 +56,26 @@ export class RoomTable {
     }
   }
 
-  show(tick: Tick): void {
+  /** Takes the news of a second. */
+  take(tick: Tick): void {
     this.#tick = tick;
-    const rooms = this.#order === 'viewers' ? tick.byViewers : tick.byComments;
+    for (const [name, talking] of this.#talking) {
+      talking.weight *= KEPT_A_SECOND;
+      talking.room = { ...talking.room, comments: 0, pending: 0 };
+      if (talking.weight < LEAST_BUSY) this.#talking.delete(name);
+    }
+    for (const room of tick.byComments) {
+      const before = this.#talking.get(room.room)?.weight ?? 0;
+      this.#talking.set(room.room, { room, weight: before + room.comments });
+    }
+    if (tick.byViewers.length > 0) this.#order = 'viewers';
+    else if (this.#talking.size > 0) this.#order = 'comments';
+    this.#order = this.#chosen ?? this.#order;
+  }
+
+  /** Shows the rooms of the last second that was taken. @returns the order that they are shown in */
+  show(): RoomOrder {
+    const rooms = this.#order === 'viewers' ? (this.#tick?.byViewers ?? []) : this.#busyWithComments();
     this.#none.hidden = rooms.length > 0;
     setText(this.#none, NONE[this.#order]);
     for (const room of rooms) this.#write(room);
@@ -54,19 +83,26 @@ export class RoomTable {
     const left = [...this.#rows].filter(([room]) => !listed.has(room));
     // They may stand there a little longer, but nothing is known of them any more.
     for (const [, { cells }] of left) for (const cell of cells) setText(cell, '–');
-    if (performance.now() - this.#touchedAt < HOLD_MS) return;
+    if (performance.now() - this.#touchedAt < HOLD_MS) return this.#order;
     const elements = rooms.flatMap(({ room }) => this.#rows.get(room)?.element ?? []);
     for (const [room, { element, button }] of left) {
       if (button === document.activeElement) elements.push(element);
       else this.#rows.delete(room);
     }
     placeChildren(this.#body, elements);
+    return this.#order;
   }
 
-  sortBy(order: Order): void {
+  sortBy(order: RoomOrder): void {
+    this.#chosen = order;
     this.#order = order;
     this.#touchedAt = Number.NEGATIVE_INFINITY;
-    if (this.#tick !== null) this.show(this.#tick);
+    this.show();
+  }
+
+  #busyWithComments(): BusyRoom[] {
+    const talking = [...this.#talking.values()].sort((one, other) => other.weight - one.weight);
+    return talking.slice(0, LISTED).map(({ room }) => room);
   }
 
   /** Marks the room whose detail is open; null for none. */
@@ -90,7 +126,10 @@ export class RoomTable {
     const head = makeElement('th', '', button);
     head.scope = 'row';
     const cells = [0, 1, 2, 3].map(() => makeElement('td'));
-    const row = { element: makeElement('tr', '', head, ...cells), button, cells };
+    const watch = makeElement('a', 'watch', 'Watch');
+    watch.href = `/?room=${encodeURIComponent(room)}`;
+    watch.setAttribute('aria-label', `Watch ${room}`);
+    const row = { element: makeElement('tr', '', head, ...cells, makeElement('td', '', watch)), button, cells };
     this.#rows.set(room, row);
     this.#markRow(room, row);
     return row;

@@ -6,7 +6,7 @@ import { writeCount, writeValue } from './number-text.ts';
 const TILES: Readonly<Record<string, (tick: Tick) => string>> = {
   'stat-viewers': ({ sample }) => writeCount(sample.viewers),
   'stat-rooms': ({ sample }) => writeCount(sample.rooms),
-  'stat-comments': ({ totals }) => writeCount(totals.commentsHttp + totals.commentsSocket),
+  'stat-comments': ({ totals }) => writeCount(totals.commentsHttp + totals.commentsSocket + totals.commentsDemo),
   'stat-pending': ({ sample }) => writeCount(sample.pending),
   'stat-deliveries': ({ totals }) => writeCount(totals.deliveries),
   'stat-store': ({ sample }) => writeValue(sample.storeBytes, 'bytes'),

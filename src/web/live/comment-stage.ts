@@ -1,7 +1,5 @@
-import Danmaku from 'danmaku';
 import { cssColor, type LiveComment } from '../../client/bundle.ts';
-
-type Item = Parameters<Danmaku['emit']>[0];
+import { CommentLanes } from './comment-lanes.ts';
 
 /** A picture of this height, px, shows comments in the size that they ask for; others scale with it. */
 const FULL_HEIGHT = 620;
@@ -11,97 +9,115 @@ const SIZE = { least: 13, most: 48 };
 /** The usual size, px, and how much of the picture's height a line of it takes. */
 const USUAL_SIZE = 25;
 const LINE = 1.5;
-/** px a second that a comment of no width flies, at full size. */
+/** px a second that a comment of no width flies, at full size. Longer ones fly faster: all take the same time. */
 const SPEED = 150;
-/** Comments a second and line: more would fly over each other. */
+/** How long a comment stands at the top or bottom, and how long one may wait for a place, ms. */
+const STANDS_MS = 5_000;
+/** ms between two looks for a place. */
+const LOOK_MS = 200;
+/** Comments a second and line: there is seldom room for more. */
 const PER_LINE = 0.75;
 const FEWEST_A_SECOND = 3;
-/** Ids of recalled comments that are remembered, for those that are on their way to the screen. */
-const REMEMBERED = 1_000;
 
-/** Stands in for what was shown. */
-const SPENT: Item = {};
-
-/** Comments that fly over the picture, rendered by the `danmaku` package. */
+/**
+ * Comments over the picture, none over another. Where there is no room those of the top and the bottom, and the reader's
+ * own, wait a little for some; what finds none is left out and told.
+ */
 export class CommentStage {
   readonly #container: HTMLElement;
   readonly #own: { has(id: string): boolean };
-  readonly #danmaku: Danmaku;
-  /**
-   * The package's own list of what it was given, which it never shortens while live. What was shown is taken out of it
-   * here, so that a page that stays open for days keeps 8 bytes a comment.
-   */
-  readonly #given: Item[] = [];
-  #spent = 0;
-  readonly #recalled = new Set<string>();
+  readonly #leftOut: () => void;
+  readonly #lanes = new CommentLanes();
+  readonly #shown = new Map<string, HTMLElement>();
+  readonly #waiting = new Map<string, ReturnType<typeof setTimeout>>();
   #scale = 1;
   #visible = true;
 
-  constructor(container: HTMLElement, own: { has(id: string): boolean }) {
+  constructor(container: HTMLElement, own: { has(id: string): boolean }, leftOut: () => void) {
     this.#container = container;
     this.#own = own;
-    this.#danmaku = new Danmaku({ container, comments: this.#given, speed: SPEED });
+    this.#leftOut = leftOut;
     this.fit();
   }
 
   /** Comments a second that the picture has room for. */
   get perSecond(): number {
-    const lines = this.#container.clientHeight / (USUAL_SIZE * this.#scale * LINE);
+    const lines = this.#lanes.middle / (USUAL_SIZE * this.#scale * LINE);
     return Math.max(FEWEST_A_SECOND, Math.round(lines * PER_LINE));
   }
 
   /** To be called when the picture's size has changed. */
   fit(): void {
-    this.#scale = Math.min(SCALE.most, Math.max(SCALE.least, this.#container.clientHeight / FULL_HEIGHT));
-    this.#danmaku.speed = SPEED * this.#scale;
-    this.#danmaku.resize();
+    const { clientWidth, clientHeight } = this.#container;
+    this.#scale = Math.min(SCALE.most, Math.max(SCALE.least, clientHeight / FULL_HEIGHT));
+    this.#lanes.resize(clientWidth, clientHeight, USUAL_SIZE * this.#scale * LINE);
   }
 
-  show({ id, text, mode, color, size }: LiveComment): void {
-    if (!this.#visible) return;
-    const place = this.#given.length;
-    const render = (): HTMLElement => {
-      // Everything up to here has been read by the package.
-      for (; this.#spent <= place; this.#spent += 1) this.#given[this.#spent] = SPENT;
-      const item = document.createElement('span');
-      item.className = this.#own.has(id) ? 'flying own' : 'flying';
-      item.dataset.id = id;
-      item.dir = 'auto';
-      item.style.color = cssColor(color);
-      item.style.fontSize = `${Math.min(SIZE.most, Math.max(SIZE.least, size)) * this.#scale}px`;
-      if (!this.#recalled.has(id)) item.append(text);
-      return item;
+  /** @param patience how much longer the comment may wait for a place, ms */
+  show(comment: LiveComment, patience = STANDS_MS): void {
+    const { id, text, mode, color, size } = comment;
+    this.#waiting.delete(id);
+    const width = this.#container.clientWidth;
+    if (!this.#visible || width === 0) return;
+    const item = document.createElement('span');
+    const isOwn = this.#own.has(id);
+    item.className = `flying ${mode}`;
+    item.classList.toggle('own', isOwn);
+    item.dir = 'auto';
+    item.style.color = cssColor(color);
+    item.style.fontSize = `${Math.min(SIZE.most, Math.max(SIZE.least, size)) * this.#scale}px`;
+    item.append(text);
+    this.#container.append(item);
+    const duration = mode === 'scroll' ? (1_000 * width) / (SPEED * this.#scale) : STANDS_MS;
+    const box = item.getBoundingClientRect();
+    const footprint = { mode, width: Math.ceil(box.width), height: Math.ceil(box.height), duration };
+    const top = this.#lanes.place(footprint, performance.now());
+    if (top === null) {
+      item.remove();
+      const waits = patience > 0 && (isOwn || mode !== 'scroll');
+      if (waits)
+        this.#waiting.set(
+          id,
+          setTimeout(() => this.show(comment, patience - LOOK_MS), LOOK_MS),
+        );
+      else this.#leftOut();
+      return;
+    }
+    this.#shown.set(id, item);
+    item.style.top = `${top}px`;
+    const frames =
+      mode === 'scroll'
+        ? { translate: [`${width}px`, `${-footprint.width}px`] }
+        : { visibility: ['visible', 'visible'] };
+    item.animate(frames, duration).onfinish = () => {
+      item.remove();
+      if (this.#shown.get(id) === item) this.#shown.delete(id);
     };
-    this.#danmaku.emit({ mode: mode === 'scroll' ? 'rtl' : mode, render });
   }
 
-  /** Takes comments off the screen. Their elements stay, for the package counts on finding them. */
+  /** Takes comments off the screen. */
   recall(ids: readonly string[]): void {
-    for (const id of ids) this.#recalled.add(id);
-    for (const id of this.#recalled) {
-      if (this.#recalled.size <= REMEMBERED) break;
-      this.#recalled.delete(id);
-    }
-    for (const item of this.#container.querySelectorAll<HTMLElement>('.flying')) {
-      if (this.#recalled.has(item.dataset.id ?? '')) item.replaceChildren();
+    for (const id of ids) {
+      this.#shown.get(id)?.remove();
+      this.#shown.delete(id);
+      clearTimeout(this.#waiting.get(id));
+      this.#waiting.delete(id);
     }
   }
 
-  /** The room has begun anew: its ids say nothing of those before. */
-  forget(): void {
-    this.#recalled.clear();
-  }
-
+  /** Marks a comment as the reader's own; the server's answer may come after the comment itself. */
   markOwn(id: string): void {
-    for (const item of this.#container.querySelectorAll<HTMLElement>('.flying')) {
-      if (item.dataset.id === id) item.classList.add('own');
-    }
+    this.#shown.get(id)?.classList.add('own');
   }
 
   /** Clears the screen and shows nothing more, or shows again. */
   turn(on: boolean): void {
     this.#visible = on;
-    if (on) this.#danmaku.show();
-    else this.#danmaku.hide();
+    if (on) return;
+    for (const timer of this.#waiting.values()) clearTimeout(timer);
+    this.#waiting.clear();
+    this.#container.replaceChildren();
+    this.#shown.clear();
+    this.#lanes.clear();
   }
 }

@@ -39,6 +39,7 @@ describe.skipIf(!findsBrowser('the look of the live page'))('the look of the liv
       else if (request.url === '/live.m3u8') {
         response.end('#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.6,\nsegment.mp3\n#EXT-X-ENDLIST\n');
       } else if (request.url === '/segment.mp3') response.end(makeSilence());
+      else if (request.url === '/page.mp4') response.setHeader('content-type', 'text/html').end('<p>no film</p>');
       else if (request.url === '/odd.m3u8') response.end('no playlist');
       else if (request.url === '/noise.m3u8') {
         response.end('#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.6,\nnoise.ts\n#EXT-X-ENDLIST\n');
@@ -162,13 +163,129 @@ describe.skipIf(!findsBrowser('the look of the live page'))('the look of the liv
     expect(await loaded()).not.toContain('/hls.js');
   });
 
-  it('says so when a stream cannot be played', async () => {
-    for (const name of ['odd.m3u8', 'noise.m3u8', 'codec.m3u8', 'nothing.mp4']) {
-      const live = await LivePage.open(browser, server, `?room=odd&src=${encodeURIComponent(`${origin}/${name}`)}`);
+  it('says why a stream cannot be played', async () => {
+    const host = new URL(origin).host;
+    const nobody = 'http://127.0.0.1:1';
+    for (const [url, why] of [
+      [`${origin}/odd.m3u8`, 'what came is no HLS playlist'],
+      [`${origin}/noise.m3u8`, 'this browser cannot decode it'],
+      [`${origin}/codec.m3u8`, 'this browser has none of its codecs'],
+      [`${origin}/nothing.m3u8`, `${host} answers 404`],
+      [`${nobody}/a.m3u8`, '127.0.0.1:1 does not answer, or does not let this page read its answer (CORS)'],
+      [`${origin}/nothing.mp4`, `${host} answers 404`],
+      [`${origin}/page.mp4`, `${host} sends text/html, which this browser does not play`],
+      [`${nobody}/a.mp4`, '127.0.0.1:1 does not answer'],
+    ] as const) {
+      const live = await LivePage.open(browser, server, `?room=odd&src=${encodeURIComponent(url)}`);
       const notice = (): Promise<string | null> => live.page.textContent('#notice');
-      await expect.poll(notice, { timeout: 10_000, message: name }).toMatch(/cannot be played here/);
+      await expect.poll(notice, { timeout: 10_000, message: url }).toBe(`This stream cannot be played here: ${why}.`);
       await live.becomes('live');
-      expect(live.faults, name).toEqual([]);
+      expect(live.faults, url).toEqual([]);
+      await live.page.context().close();
+    }
+  }, 60_000);
+
+  for (const button of ['#full-toggle', 'the player’s own'] as const) {
+    it(`keeps the comments over the picture that fills the screen by ${button}`, async () => {
+      const live = await LivePage.open(browser, server, `?room=full&src=${encodeURIComponent(`${origin}/tone.wav`)}`);
+      await live.becomes('live');
+      // The player's own button is none of the page's elements; it does what this does.
+      if (button === '#full-toggle') await live.page.click(button);
+      else await live.page.$eval('#video', (video) => video.requestFullscreen());
+      await expect.poll(() => live.page.getAttribute('#full-toggle', 'aria-pressed')).toBe('true');
+      await postStored(server, 'full', ['over all of it']);
+      await live.flies('over all of it');
+      // In what fills the screen, or in the layer above it.
+      const isSeen = await live.page.$eval('#stage', (stage) => {
+        const { width, height } = stage.getBoundingClientRect();
+        const fills = width === innerWidth && height > innerHeight - 20;
+        return fills && (document.fullscreenElement?.contains(stage) === true || stage.matches(':popover-open'));
+      });
+      expect(isSeen).toBe(true);
+      await live.page.evaluate(() => document.exitFullscreen());
+      await expect.poll(() => live.page.getAttribute('#full-toggle', 'aria-pressed')).toBe('false');
+      expect(await live.page.$eval('#stage', (stage) => stage.matches(':popover-open'))).toBe(false);
+      expect(live.faults).toEqual([]);
+    });
+  }
+
+  it('prints nothing over anything while there is room, at the top, at the bottom and between', async () => {
+    const live = await LivePage.open(browser, server, '?room=lanes');
+    await live.becomes('live');
+    const modes = ['top', 'bottom', 'scroll'] as const;
+    const posted = Array.from({ length: 6 }, (_, i) => ({ text: `number ${i}`, mode: modes[i % 3], size: 20 + 4 * i }));
+    await server.post('lanes', posted);
+    await expect.poll(async () => (await live.flying()).length, { timeout: 5_000 }).toBe(posted.length);
+    const overlaps = await live.page.$$eval('.flying', (items) => {
+      const boxes = items.map((item) => ({ text: item.textContent, box: item.getBoundingClientRect() }));
+      return boxes.flatMap(({ text, box }, i) =>
+        boxes
+          .slice(i + 1)
+          .filter(
+            ({ box: other }) =>
+              box.left < other.right && other.left < box.right && box.top < other.bottom && other.top < box.bottom,
+          )
+          .map((other) => `${text} and ${other.text}`),
+      );
+    });
+    expect(overlaps).toEqual([]);
+  });
+
+  for (const [width, height] of [
+    [390, 844],
+    [844, 390],
+  ] as const) {
+    it(`shows picture, list and box at once on a phone of ${width} × ${height}, all large enough for a finger`, async () => {
+      const live = await LivePage.open(browser, server, '?room=phone', { viewport: { width, height } });
+      await live.becomes('live');
+      for (const id of ['stage', 'log-panel', 'send', 'send-button']) {
+        const box = await live.page.locator(`#${id}`).boundingBox();
+        expect(box?.width, id).toBeGreaterThan(80);
+        expect((box?.y ?? height) + (box?.height ?? 0), id).toBeLessThanOrEqual(height);
+      }
+      await live.page.click('#send-choices summary');
+      const small = await live.page.$$eval('a, button, summary, input', (controls) =>
+        controls
+          .map((control) => control.closest('label') ?? control)
+          .map((target) => ({ target, box: target.getBoundingClientRect() }))
+          .filter(({ box }) => box.width > 1 && (box.width < 44 || box.height < 44))
+          .map(({ target, box }) => `${target.outerHTML} ${box.width} × ${box.height}`),
+      );
+      expect(small).toEqual([]);
+    });
+  }
+
+  it('leads to the dashboard and to the rooms, and back', async () => {
+    const other = await LivePage.open(browser, server, '?room=linked');
+    await other.becomes('live');
+    const live = await LivePage.open(browser, server, '?room=linked');
+    await live.becomes('live');
+    await live.page.getByRole('link', { name: 'Dashboard' }).click();
+    await live.page.getByRole('heading', { name: 'Room linked' }).waitFor();
+    await live.page.getByRole('link', { name: 'Watch it' }).click();
+    await live.becomes('live');
+    await live.page.getByRole('link', { name: 'Rooms' }).click();
+    await live.page.getByRole('link', { name: 'Watch linked' }).click();
+    await live.becomes('live');
+    expect(await live.page.title()).toBe('linked · volley');
+    const icon = await live.page.getAttribute('link[rel="icon"]', 'href');
+    expect((await fetch(`${server.apiUrl}${icon}`)).headers.get('content-type')).toBe('image/svg+xml');
+  });
+
+  it('works at an IPv6 address, and may ask the viewers’ port why it refuses', async () => {
+    const six = await startProcess(['--workers', '1', '--host', '::1']);
+    try {
+      const live = await LivePage.open(browser, six, '?room=six');
+      expect(live.page.url()).toMatch(/^http:\/\/\[::1\]:/);
+      await live.becomes('live');
+      await live.send('over IPv6');
+      await live.flies('over IPv6');
+      const asked = `${six.viewerUrl.replace('ws:', 'http:')}/rooms/six?since=x`;
+      const answer = await live.page.evaluate(async (url) => (await fetch(url)).json(), asked);
+      expect(answer).toMatchObject({ code: 'SINCE_INVALID' });
+      expect(live.faults).toEqual([]);
+    } finally {
+      await six.stop();
     }
   });
 

@@ -56,12 +56,28 @@ describe.skipIf(!findsBrowser('the live page'))('the live page', () => {
     const { keyboard } = live.page;
     await live.page.focus('#send-text');
     await keyboard.type('from the keyboard');
-    // The button, the colours, the places: one stop each.
+    // The button, the colours, the places: one stop each. The name comes last.
     for (const key of ['Tab', 'Tab', 'ArrowRight', 'Tab', 'ArrowRight', 'Shift+Tab', 'Shift+Tab', 'Enter'])
       await keyboard.press(key);
     await live.says(/^Sent\.$/);
     const kept = await (await fetch(`${server.apiUrl}/rooms/keys/comments`)).json();
     expect(kept).toMatchObject({ comments: [{ text: 'from the keyboard', color: 0xffd166, mode: 'top' }] });
+  });
+
+  it('keeps the name and the colour of the last visit, and sends them', async () => {
+    const live = await LivePage.open(browser, server, '?room=name');
+    await live.becomes('live');
+    await live.page.check('input[name="color"][value="ff8fab"]', { force: true });
+    await live.page.fill('#send-name', '  Ana <b>  ');
+    await live.page.press('#send-name', 'Tab');
+    await live.page.reload();
+    await live.becomes('live');
+    await live.openList();
+    await live.send('it is me');
+    await live.lists('it is me');
+    expect(await live.page.textContent('#log-list .name')).toBe('Ana <b>');
+    const kept = await (await fetch(`${server.apiUrl}/rooms/name/comments`)).json();
+    expect(kept).toMatchObject({ comments: [{ name: 'Ana <b>', color: 0xff8fab }] });
   });
 
   it('goes on after the server was started again, with no comment lost or doubled', async () => {
@@ -162,7 +178,9 @@ describe.skipIf(!findsBrowser('the live page'))('the live page', () => {
     const leftOut = await live.leftOut();
     // No picture has room for as many, so the density limit is what keeps the pace; it must say so.
     expect(leftOut, `${rate} frames a second, ${posted} posted`).toBeGreaterThan(0);
-    expect(await live.page.textContent('#left-out')).toMatch(/^[\d,]+ left out$/);
+    expect(await live.page.textContent('#left-out')).toMatch(
+      /^[\d,]+ left out: more came than the picture has room for$/,
+    );
     expect(leftOut).toBeLessThan(posted);
     expect((await live.flying()).length).toBeLessThan(400);
     expect((await live.ids()).length).toBe(200);
@@ -216,9 +234,14 @@ describe.skipIf(!findsBrowser('the live page'))('the live page', () => {
       await live.says(/^Write something first\.$/);
       await live.send('x'.repeat(21));
       await live.says(/^Too long by 1 character\.$/);
+      await live.page.press('#send-text', 'x');
+      await live.says(/^Too long by 2 characters\.$/);
+      await live.page.fill('#send-text', 'mended');
+      await live.says(/^$/);
+      await live.send('x'.repeat(21));
       expect(await live.page.textContent('#send-counter')).toBe('21/20');
       await live.send('a\u0007b');
-      await live.says(/does not take this text/);
+      await live.says(/control character \(U\+0007\)/);
       expect(await live.page.inputValue('#send-text')).toBe('a\u0007b');
       await live.send('goes out at once');
       await live.says(/^Sent\.$/);

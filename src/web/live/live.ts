@@ -3,11 +3,12 @@ import { connect, type LiveComment, playRoom, type RoomConnection, type RoomPlay
 import { elementOf } from '../page-element.ts';
 import { CommentLog } from './comment-log.ts';
 import { CommentStage } from './comment-stage.ts';
+import { offerFullscreen } from './fullscreen.ts';
 import { LinkStatus } from './link-status.ts';
 import { type PageAddress, readAddress } from './page-address.ts';
 import { loadSettings, type PageSettings, staleAfterOf, viewerUrlOf } from './page-settings.ts';
 import { Scene } from './scene.ts';
-import { SendForm } from './send-form.ts';
+import { foldChoices, SendForm } from './send-form.ts';
 import { playStream } from './stream-player.ts';
 
 /** Comments of the past that the list begins with, and how many of them fly, so that the picture is not empty. */
@@ -20,13 +21,17 @@ const MOST_OWN = 500;
 
 const address = readAddress(location.search);
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
+/** Phones, upright or not, on which the list has room of its own: below the picture, or beside it. */
+const listFits = matchMedia('(max-width: 900px) and (min-height: 640px), (max-height: 500px) and (min-width: 640px)');
 const own = new Set<string>();
 const status = new LinkStatus();
 const log = new CommentLog(own);
 const notice = elementOf('notice', HTMLElement);
 
 showPicture(address, calm);
-log.open(calm.matches);
+offerFullscreen(say);
+foldChoices();
+log.open(calm.matches || listFits.matches);
 if (address.roomIsValid) {
   nameRoom(address.room);
   status.show('connecting');
@@ -39,7 +44,7 @@ if (address.roomIsValid) {
     say(`The server cannot be reached from this page: ${error instanceof Error ? error.message : error}.`);
   }
 } else {
-  nameRoom('no room');
+  elementOf('room', HTMLElement).textContent = 'no room';
   status.show('invalid');
   say(`“${address.room}” cannot be a room: a name has 1 to 64 letters, digits, dots, colons, hyphens or underscores.`);
 }
@@ -47,6 +52,7 @@ if (address.roomIsValid) {
 function nameRoom(room: string): void {
   elementOf('room', HTMLElement).textContent = room;
   document.title = `${room} · volley`;
+  elementOf('dashboard-link', HTMLAnchorElement).search = `?room=${encodeURIComponent(room)}`;
 }
 
 function showPicture({ source }: PageAddress, still: MediaQueryList): void {
@@ -68,7 +74,6 @@ function say(words: string): void {
 function enter(name: string, settings: PageSettings): void {
   const staleAfter = staleAfterOf(settings);
   const room = connect({ url: viewerUrlOf(settings, location), room: name, history: HISTORY, staleAfter });
-  const stage = new CommentStage(elementOf('stage', HTMLElement), own);
   room.on('state', (state) => status.show(state));
   room.on('blocked', ({ answer }) => {
     if (answer !== 'none') status.show('blocked');
@@ -80,16 +85,15 @@ function enter(name: string, settings: PageSettings): void {
     if (reset !== true) return;
     own.clear();
     log.clear();
-    stage.forget();
   });
   room.on('gap', () => log.miss());
   room.on('recall', (ids) => {
     log.recall(ids);
     stage.recall(ids);
   });
-  fly(room, stage);
+  const stage = fly(room);
   new SendForm({
-    maxText: settings.maxText,
+    ...settings,
     send: (comment) => room.send(comment),
     taken: (id) => {
       own.add(id);
@@ -104,20 +108,25 @@ function enter(name: string, settings: PageSettings): void {
 }
 
 /** Lets the comments fly, as many as the picture has room for, while the reader wants them to. */
-function fly(room: RoomConnection, stage: CommentStage): void {
+function fly(room: RoomConnection): CommentStage {
   const toggle = elementOf('fly-toggle', HTMLButtonElement);
   const leftOut = elementOf('left-out', HTMLElement);
   let dropped = 0;
   let playing: RoomPlayout<LiveComment> | null = null;
   let backAt = Number.NEGATIVE_INFINITY;
 
+  const leaveOut = (count: number): void => {
+    dropped += count;
+    leftOut.dataset.count = String(dropped);
+    leftOut.textContent = `${dropped.toLocaleString('en')} left out: more came than the picture has room for`;
+    leftOut.hidden = false;
+  };
+  const stage = new CommentStage(elementOf('stage', HTMLElement), own, () => leaveOut(1));
+
   const begin = (): void => {
     const onDropped = (count: number, reason: string): void => {
-      if (reason === 'late' && (document.hidden || performance.now() - backAt < BACK_MS)) return;
-      dropped += count;
-      leftOut.dataset.count = String(dropped);
-      leftOut.textContent = `${dropped.toLocaleString('en')} left out`;
-      leftOut.hidden = false;
+      const isNews = reason !== 'late' || !(document.hidden || performance.now() - backAt < BACK_MS);
+      if (isNews) leaveOut(count);
     };
     const { perSecond } = stage;
     const show = (comment: LiveComment): void => stage.show(comment);
@@ -134,20 +143,17 @@ function fly(room: RoomConnection, stage: CommentStage): void {
   toggle.addEventListener('click', () => turn(toggle.getAttribute('aria-pressed') !== 'true'));
   calm.addEventListener('change', () => {
     turn(!calm.matches);
-    log.open(calm.matches);
+    if (calm.matches) log.open(true);
   });
   // Told while the event goes down to the document, so before the playout goes on.
   const comeBack = (): void => {
     backAt = performance.now();
   };
   window.addEventListener('visibilitychange', comeBack, { capture: true });
-  document.addEventListener('visibilitychange', () => {
-    // No frames are drawn while hidden: what was on the screen would jump.
-    if (playing !== null) stage.turn(!document.hidden);
-  });
   new ResizeObserver(() => {
     stage.fit();
     if (playing !== null) playing.playout.perSecond = stage.perSecond;
   }).observe(elementOf('stage', HTMLElement));
   turn(!calm.matches);
+  return stage;
 }

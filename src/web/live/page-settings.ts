@@ -5,6 +5,8 @@ export interface PageSettings {
   readonly port: number;
   /** Most code points of a comment. */
   readonly maxText: number;
+  /** Whether viewers may set a name. */
+  readonly viewerNames: boolean;
   /** ms after which a quiet room hears a presence. */
   readonly heartbeat: number;
 }

@@ -4,32 +4,67 @@ import { checkText, countPoints, countSeconds, describeRefusal } from './refusal
 
 export interface SendFormOptions {
   readonly maxText: number;
+  readonly viewerNames: boolean;
   readonly send: (comment: OwnComment) => Promise<Ack | Refused>;
   /** Called with the id of every comment that was taken. */
   readonly taken: (id: string) => void;
 }
 
+/** Where the browser keeps what the reader has chosen. */
+const KEPT_NAME = 'volley-name';
+const KEPT_COLOUR = 'volley-colour';
+
+/** The screens of phones: the choices are folded up there. */
+const SMALL = '(max-width: 900px), (max-height: 500px)';
+
+/** What the words beside the box say: that something is under way or done, is wrong with what is written, or must wait. */
+type Kind = 'sending' | 'taken' | 'wrong' | 'wait' | 'failed';
+
 /** The box to write in. What was refused goes back into it, and the reason stands beside it and is read out. */
 export class SendForm {
   readonly #form = elementOf('send', HTMLFormElement);
   readonly #text = elementOf('send-text', HTMLInputElement);
+  readonly #name = elementOf('send-name', HTMLInputElement);
   readonly #counter = elementOf('send-counter', HTMLElement);
   readonly #button = elementOf('send-button', HTMLButtonElement);
   readonly #result = elementOf('send-result', HTMLElement);
   readonly #options: SendFormOptions;
+  #kind: Kind = 'taken';
   /** Until when the server wants to hear nothing, by `performance.now()`. */
   #waitUntil = 0;
 
   constructor(options: SendFormOptions) {
     this.#options = options;
-    this.#text.addEventListener('input', () => this.#count());
+    this.#text.addEventListener('input', () => this.#edited());
+    this.#name.addEventListener('input', () => this.#edited());
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#submit();
     });
     for (const control of this.#form.querySelectorAll<HTMLInputElement | HTMLButtonElement>('input, button'))
       control.disabled = false;
+    this.#recallChoices();
     this.#count();
+  }
+
+  /** Name and colour are those of the last visit. */
+  #recallChoices(): void {
+    elementOf('send-naming', HTMLElement).hidden = !this.#options.viewerNames;
+    this.#name.value = readKept(KEPT_NAME);
+    const colour = readKept(KEPT_COLOUR);
+    for (const input of this.#form.querySelectorAll<HTMLInputElement>('input[name="color"]')) {
+      if (input.value === colour) input.checked = true;
+      input.addEventListener('change', () => keep(KEPT_COLOUR, input.value));
+    }
+    this.#name.addEventListener('change', () => keep(KEPT_NAME, this.#name.value.trim()));
+  }
+
+  /** A complaint goes once what it complains of is mended. */
+  #edited(): void {
+    this.#count();
+    if (this.#kind !== 'wrong') return;
+    const wrong = this.#text.value === '' ? null : checkText(this.#text.value, this.#options.maxText);
+    this.#say(wrong ?? '', 'wrong');
   }
 
   #count(): void {
@@ -43,19 +78,29 @@ export class SendForm {
   #submit(): void {
     const text = this.#text.value;
     const wait = this.#waitUntil - performance.now();
-    const wrong = wait > 0 ? `Try again in ${countSeconds(wait)}.` : checkText(text, this.#options.maxText);
+    if (wait > 0) {
+      this.#say(`Try again in ${countSeconds(wait)}.`, 'wait');
+      return;
+    }
+    const wrong = checkText(text, this.#options.maxText);
     if (wrong !== null) {
-      this.#say(wrong, 'refused');
+      this.#say(wrong, 'wrong');
       return;
     }
     const chosen = new FormData(this.#form);
     const mode = chosen.get('mode');
     const color = Number.parseInt(String(chosen.get('color')), 16);
+    const name = this.#name.value.trim();
     this.#text.value = '';
     this.#count();
     this.#say('Sending…', 'sending');
     this.#options
-      .send({ text, color, mode: mode === 'top' || mode === 'bottom' ? mode : 'scroll' })
+      .send({
+        text,
+        color,
+        mode: mode === 'top' || mode === 'bottom' ? mode : 'scroll',
+        ...(this.#options.viewerNames && name !== '' && { name }),
+      })
       .then((answer) => this.#answered(text, answer))
       .catch((error: unknown) => this.#failed(text, error));
   }
@@ -67,7 +112,8 @@ export class SendForm {
       return;
     }
     this.#giveBack(text);
-    this.#say(describeRefusal(answer), 'refused');
+    const kind = answer.retryAfterMs === undefined ? 'wrong' : 'wait';
+    this.#say(describeRefusal(answer), kind);
     if (answer.retryAfterMs !== undefined) this.#rest(answer.retryAfterMs);
   }
 
@@ -75,9 +121,9 @@ export class SendForm {
     this.#giveBack(text);
     if (!(error instanceof VolleyClientError)) throw error;
     if (error.code === 'CONNECTION_LOST') {
-      this.#say('The connection was lost before the answer: your comment may have been taken or not.', 'refused');
+      this.#say('The connection was lost before the answer: your comment may have been taken or not.', 'failed');
     } else {
-      this.#say('Not sent: there is no connection right now.', 'refused');
+      this.#say('Not sent: there is no connection right now.', 'failed');
     }
   }
 
@@ -96,12 +142,42 @@ export class SendForm {
       this.#button.textContent = left > 0 ? `Send (${Math.ceil(left / 1_000)})` : 'Send';
       this.#button.setAttribute('aria-disabled', String(left > 0));
       if (left > 0) setTimeout(tick, Math.min(left, 1_000));
+      else if (this.#kind === 'wait') this.#say('', 'wait');
     };
     tick();
   }
 
-  #say(words: string, kind: 'sending' | 'taken' | 'refused'): void {
+  #say(words: string, kind: Kind): void {
+    this.#kind = kind;
     this.#result.dataset.kind = kind;
-    this.#result.textContent = words;
+    if (this.#result.textContent !== words) this.#result.textContent = words;
+  }
+}
+
+/** Keeps the choices open where the screen has room for them, and folds them up where it has not. */
+export function foldChoices(): void {
+  const choices = elementOf('send-choices', HTMLDetailsElement);
+  const small = matchMedia(SMALL);
+  const follow = (): void => {
+    choices.open = !small.matches;
+  };
+  small.addEventListener('change', follow);
+  follow();
+}
+
+/** '' where nothing was kept, or where the browser keeps nothing. */
+function readKept(key: string): string {
+  try {
+    return localStorage.getItem(key) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+function keep(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // A browser that keeps nothing, in a private window say: it lasts as long as the page.
   }
 }
