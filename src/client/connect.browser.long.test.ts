@@ -132,7 +132,11 @@ describe.skipIf(!findsBrowser('the SDK in a browser'))('the SDK in a browser', (
           });
         });
       }, url);
-    expect(await ask(`${server.viewerUrl}/elsewhere`)).toMatchObject({ attempts: 3, answer: 'hidden' });
+    expect(await ask(`${server.viewerUrl}/elsewhere`)).toMatchObject({
+      attempts: 3,
+      answer: 'read',
+      code: 'NOT_FOUND',
+    });
     await server.stop('SIGKILL');
     expect(await ask(server.viewerUrl)).toMatchObject({ attempts: 3, answer: 'none' });
   });
