@@ -161,7 +161,7 @@ describe('the export of 1,000,000 comments', () => {
       `${format}: + ${own.toFixed(1)} MiB of its own, + ${all.toFixed(1)} MiB with pages of the database; ` +
         `${describeLateness(late)}; without an export: ${describeLateness(before)}\n`,
     );
-    // LevelDB's caches among them, which are up to 20 MiB; all comments at once would take over 400.
+    // LevelDB's caches and write buffers are some 16 MiB of it.
     expect(own).toBeLessThan(100);
     await checkNumbers(file, numberOf);
   });
