@@ -1,4 +1,4 @@
-import type { LoadPlan } from './load-plan.ts';
+import type { LoadPlan } from './plan.ts';
 
 /** A small plan: ten viewers of one room, who only read. */
 export function makePlan(changed: Partial<LoadPlan> = {}): LoadPlan {

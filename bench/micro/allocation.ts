@@ -1,6 +1,6 @@
 import { GCProfiler, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { median } from '../statistics.ts';
+import { median } from '../report/text.ts';
 
 setFlagsFromString('--expose-gc');
 

@@ -5,7 +5,7 @@ import type { Draft } from '../../src/comment.ts';
 import { checkComment } from '../../src/intake/comment-check.ts';
 import type { Origin, Waiting } from '../../src/rooms/room.ts';
 import { BenchError } from '../bench-error.ts';
-import { SAMPLE } from '../feed.ts';
+import { SAMPLE } from '../run/feed.ts';
 
 const AT = 1_764_000_000_000;
 const SECOND_MS = 1_000;
