@@ -232,7 +232,7 @@ export function addTo<Key>(counts: Map<Key, number>, key: Key, more: number): vo
 }
 
 /** Numbers that gather until they are handed to another thread: 8 bytes each, and no garbage. */
-export class NumberList {
+class NumberList {
   #numbers = new Float64Array(64);
   #length = 0;
 

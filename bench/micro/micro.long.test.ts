@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MicroFigures } from './micro-benchmark.ts';
+import type { MicroFigures } from './benchmark.ts';
 import { runMicro } from './micro-process.fixture.ts';
 
 describe('the micro-benchmarks', () => {

@@ -43,6 +43,10 @@ describe('what the load saw', () => {
     expect(() => checkFigures('ws', figuresOf(given))).toThrow(new BenchError(why));
   });
 
+  it('has a spread where few pushes are incomplete', () => {
+    expect(() => checkSpread('ws', 95, 5)).not.toThrow();
+  });
+
   it.each([
     [94, 6],
     [0, 0],
@@ -50,6 +54,5 @@ describe('what the load saw', () => {
     expect(() => checkSpread('ws', complete, incomplete)).toThrow(
       `only ${complete} of ${complete + incomplete} pushes of ws came to every viewer, so there is no spread`,
     );
-    expect(() => checkSpread('ws', complete, incomplete)).not.toThrow();
   });
 });

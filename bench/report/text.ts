@@ -96,7 +96,7 @@ export function renderText(document: BenchDocument): string {
 }
 
 /** One line on the machine and the programs. */
-export function formatMachine({ cpuModel, cores, memoryBytes, kernel, node, volley, commit }: MachineDocument): string {
+function formatMachine({ cpuModel, cores, memoryBytes, kernel, node, volley, commit }: MachineDocument): string {
   const build = commit === null ? volley : `${volley} (${commit})`;
   return `${cpuModel}, ${formatPlural(cores, 'core')}, ${formatBytes(memoryBytes)}, ${kernel}, Node ${node}, volley ${build}`;
 }

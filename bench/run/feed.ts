@@ -58,7 +58,7 @@ export interface DuePost {
 }
 
 /** Says when which post is to be made, one after the other. */
-export type Schedule = Iterator<DuePost, never, undefined>;
+type Schedule = Iterator<DuePost, never, undefined>;
 
 /** `comments` comments to every room each `every` ms. */
 export function* steadySchedule(rooms: number, comments: number, every: number): Generator<DuePost, never, undefined> {

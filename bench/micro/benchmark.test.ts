@@ -1,7 +1,7 @@
 import { equal } from 'node:assert/strict';
 import { describe, expect, it } from 'vitest';
 import { BenchError } from '../bench-error.ts';
-import { type MicroBenchmark, measureBenchmark, QUICK } from './micro-benchmark.ts';
+import { type MicroBenchmark, measureBenchmark, QUICK } from './benchmark.ts';
 
 /** Sums the first hundred numbers, and is wrong from the `faultAt`-th call on. */
 function summing(faultAt = Number.POSITIVE_INFINITY): MicroBenchmark<number> {
