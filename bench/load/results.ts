@@ -234,6 +234,12 @@ export class SpreadJoin {
   }
 }
 
+/** Counts that are summed over the threads. */
+const COUNTERS = [
+  ...(['frames', 'comments', 'bytes', 'lost', 'skipped', 'outOfOrder', 'sent', 'acked', 'failedConnects'] as const),
+];
+type Counter = (typeof COUNTERS)[number];
+
 /** What the coordinator knows of a measurement that is over; times in benchNow() ms. */
 export interface LoadSpan {
   readonly beganAt: number;
@@ -312,37 +318,31 @@ export class LoadResults {
     const { beganAt, endedAt, settledAfter, connectCpu } = span;
     const seconds = (endedAt - beganAt) / 1_000;
     const settledAt = endedAt - settledAfter;
-    const sum = (of: (thread: ThreadTotals) => number): number => totals.reduce((all, thread) => all + of(thread), 0);
+    const sum = (key: Counter): number => totals.reduce((all, thread) => all + thread[key], 0);
+    const counts = Object.fromEntries(COUNTERS.map((key) => [key, sum(key)])) as Record<Counter, number>;
+    const cpu = totals.map((thread) => thread.cpu / seconds);
     let starved = 0;
     for (const [room, viewers] of this.#unheard) if (this.#spreads.hasSpread(room, settledAt)) starved += viewers;
     return {
+      ...counts,
       seconds,
-      frames: sum(({ frames }) => frames),
-      comments: sum(({ comments }) => comments),
-      bytes: sum(({ bytes }) => bytes),
       perSecond: this.#seconds
         .filter(({ threads }) => threads === this.#threads)
         .map(({ frames, comments, bytes }) => ({ frames, comments, bytes })),
-      lost: sum(({ lost }) => lost),
-      skipped: sum(({ skipped }) => skipped),
-      outOfOrder: sum(({ outOfOrder }) => outOfOrder),
       faults: [...new Set(totals.flatMap(({ faults }) => faults))].slice(0, 10),
       closed: addMaps(totals.map(({ closed }) => closed)),
-      failedConnects: sum(({ failedConnects }) => failedConnects),
-      sent: sum(({ sent }) => sent),
-      acked: sum(({ acked }) => acked),
       refused: addMaps(totals.map(({ refused }) => refused)),
       latency: this.#latency,
       spread: this.#spread,
-      incomplete: this.#spreads.countIncomplete(settledAt),
-      starved,
-      silentFor: Math.max(0, endedAt - Math.max(...totals.map(({ heardAt }) => heardAt))),
       ack: this.#ack,
       connect: this.#connect,
       caughtUp: this.#caughtUp,
-      cpu: sum(({ cpu }) => cpu) / seconds,
+      incomplete: this.#spreads.countIncomplete(settledAt),
+      starved,
+      silentFor: Math.max(0, endedAt - Math.max(...totals.map(({ heardAt }) => heardAt))),
+      cpu: cpu.reduce((all, cores) => all + cores, 0),
       connectCpu,
-      busiest: Math.max(...totals.map(({ cpu }) => cpu)) / seconds,
+      busiest: Math.max(...cpu),
       worstDelay: Math.max(...totals.map(({ worstDelay }) => worstDelay)),
     };
   }

@@ -45,24 +45,7 @@ export interface ThreadTotals extends LoadCounts {
 }
 
 /** What gathered in a thread since its last report. Rooms are indexes in `Seats.rooms`, times benchNow() ms. */
-export interface LoadReport {
-  /** Whole seconds since `begin` that are over: frames, comments, bytes; frames, comments, … */
-  readonly seconds: Float64Array;
-  /** Durations in ms. */
-  readonly connect: Float64Array;
-  readonly caughtUp: Float64Array;
-  readonly ack: Float64Array;
-  /** Batches that a sampled viewer got: room, seq, time; room, … */
-  readonly received: Float64Array;
-  /** Comments whose ack came: room, seq, time at which it was due; room, … */
-  readonly acked: Float64Array;
-  /** Copies of a batch that steady viewers got: room, seq, first, last, count; room, … */
-  readonly copies: Float64Array;
-  /** Rooms that lost a steady viewer, once for each. */
-  readonly lostSteady: Float64Array;
-  /** Rooms of steady viewers that are up and had no frame since `begin`, once for each; in the last report. */
-  readonly unheard: Float64Array;
-}
+export type LoadReport = ReturnType<Samples['take']>;
 
 export const PHASE = { waiting: 0, measuring: 1, over: 2 } as const;
 
@@ -289,7 +272,7 @@ export class Samples {
   }
 
   /** Hands over what has gathered. */
-  take(tally: Tally): LoadReport {
+  take(tally: Tally) {
     for (const { room, frame } of this.#spreading.splice(0)) {
       for (const seq of frame.batches) {
         for (const number of [room.index, seq, frame.firstAt, frame.lastAt, frame.count]) this.#copies.push(number);
@@ -297,14 +280,21 @@ export class Samples {
       frame.count = 0;
     }
     return {
+      /** Whole seconds since `begin` that are over: frames, comments, bytes; frames, comments, … */
       seconds: tally.takeSeconds(),
+      /** Durations in ms. */
       connect: this.connect.take(),
       caughtUp: this.caughtUp.take(),
       ack: this.ack.take(),
+      /** Batches that a sampled viewer got: room, seq, time; room, … */
       received: this.#received.take(),
+      /** Comments whose ack came: room, seq, time at which it was due; room, … */
       acked: this.#acked.take(),
+      /** Copies of a batch that steady viewers got: room, seq, first, last, count; room, … */
       copies: this.#copies.take(),
+      /** Rooms that lost a steady viewer, once for each. */
       lostSteady: this.lostSteady.take(),
+      /** Rooms of steady viewers that are up and had no frame since `begin`, once for each; in the last report. */
       unheard: this.unheard.take(),
     };
   }

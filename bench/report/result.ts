@@ -3,6 +3,7 @@ import type { LoadFigures } from '../load/results.ts';
 import type { FeedFigures } from '../run/feed.ts';
 import type { RunSettings, Shape } from '../run/scenarios.ts';
 import type { ServerFigures } from '../run/server-stats.ts';
+import type { GeneratorFigures } from '../run/window.ts';
 
 /** In place of figures that could not be had: why. */
 export interface Unknown {
@@ -20,22 +21,6 @@ export interface Timing {
   /** Its name in a table. */
   readonly title: string;
   readonly histogram: Histogram;
-}
-
-/** What generating the load cost, and how busy the machine was. CPU in cores. */
-export interface GeneratorFigures {
-  /** The whole process of the bench, V8's and libuv's threads included. */
-  readonly totalCores: number;
-  /** All load threads together. */
-  readonly threadsCores: number;
-  readonly busiestCores: number;
-  /** The longest that a load thread's loop was blocked, in ms. */
-  readonly worstDelay: number;
-  /** The bench's main thread: it posts the comments that come over HTTP. */
-  readonly mainCores: number;
-  /** Cores of this machine that were busy, whatever used them. */
-  readonly machineBusyCores: number;
-  readonly machineCores: number;
 }
 
 /** What one run against one server measured: everything in the document and the text is made from this. */

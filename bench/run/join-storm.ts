@@ -11,9 +11,9 @@ import {
   endLoads,
   Interrupted,
   listCodes,
-  MeasuredWindow,
   nameRooms,
   openLoad,
+  openWindow,
   planFeed,
   planLoad,
   type RunContext,
@@ -34,9 +34,9 @@ export async function measureStorm(context: RunContext): Promise<RunResult> {
   const loads: Load[] = [];
   let measured: Load | undefined;
   const feed = planFeed(context, plan, (path, id, at) => measured?.posted(path, id, at));
-  const measure = async (load: Load): Promise<MeasuredWindow> => {
+  const measure = (load: Load): ReturnType<typeof openWindow> => {
     measured = load;
-    return watch.await(MeasuredWindow.open(target, load, feed));
+    return watch.await(openWindow(target, load, feed));
   };
   const pause = async (phase: string, seconds: number): Promise<void> => {
     progress.wait(phase, seconds);
@@ -49,11 +49,11 @@ export async function measureStorm(context: RunContext): Promise<RunResult> {
     feed?.start();
     // What those who come back have missed must have been pushed by then.
     await pause('warming up', Math.max(settings.warmup, settings.behind - settings.duration));
-    const calmWindow = await measure(calm);
+    const endCalm = await measure(calm);
     await pause('before the storm', settings.duration);
-    const before = await calmWindow.close();
+    const before = await endCalm();
     checkFrames(before.load, target.viewerUrl, false);
-    const window = await measure(shaken);
+    const end = await measure(shaken);
     const startedAt = performance.now();
     const storming = await openStorm(context);
     loads.push(storming);
@@ -64,7 +64,7 @@ export async function measureStorm(context: RunContext): Promise<RunResult> {
     const { connectSeconds } = storming;
     const storm = { figures: await storming.end(), connectSeconds, isInterrupted: !lasted };
     // Before anybody leaves: memory and CPU are those of a server that has them all.
-    const during = await window.close([storm.figures]);
+    const during = await end([storm.figures]);
     checkFrames(during.load, target.viewerUrl, storm.isInterrupted);
     return makeResult(context, before, during, storm);
   } finally {

@@ -13,9 +13,9 @@ import {
   checkFrames,
   endLoads,
   Interrupted,
-  MeasuredWindow,
   NO_API,
   openLoad,
+  openWindow,
   planFeed,
   planLoad,
   type RunContext,
@@ -120,11 +120,11 @@ async function measureRun(context: RunContext): Promise<RunResult> {
     await load.startSending();
     feed?.start();
     if (!(await watch.pause(settings.warmup * 1_000))) throw new Interrupted();
-    const window = await watch.await(MeasuredWindow.open(target, load, feed));
+    const close = await watch.await(openWindow(target, load, feed));
     progress.wait('measuring', settings.duration);
     load.onSecond = ({ frames }) => progress.note(`${frames} frames in the last second`);
     const lasted = await watch.pause(settings.duration * 1_000);
-    const found = await window.close();
+    const found = await close();
     checkFrames(found.load, target.viewerUrl, !lasted);
     const timings: Timing[] = [
       { key: 'postToReceipt', title: 'post to receipt', histogram: found.load.latency },

@@ -73,38 +73,18 @@ export class MetricsPage {
   }
 }
 
-/** What a server counts. */
-interface ServerCounts {
-  /** Comments accepted, by HTTP and by socket. */
-  readonly accepted: number;
-  readonly refused: ReadonlyMap<string, number>;
-  /** Messages dropped for slow viewers. */
-  readonly dropped: number;
-  /** `skipped` messages. */
-  readonly skipped: number;
-  readonly slowCloses: number;
-  readonly shardRestarts: number;
-}
-
 /** What a server has counted and used since its start. CPU in seconds. */
-export interface ServerReading extends ServerCounts {
-  /** benchNow() of the reading. */
-  readonly at: number;
-  /** The whole process. */
-  readonly processCpu: number;
-  readonly mainCpu: number;
-  /** By shard. A shard tells it once a second. */
-  readonly shardCpu: readonly number[];
-  /** Resident bytes. */
-  readonly memory: number;
-}
+export type ServerReading = Awaited<ReturnType<typeof readServer>>;
+
+/** What a server used and counted between two readings. */
+export type ServerFigures = ReturnType<typeof compareReadings>;
 
 /**
  * Reads a volley server.
  * @param pid its process where it runs on this machine: its memory then comes from /proc, where that exists
  * @throws BenchError when the API does not answer, or not with volley's metrics
  */
-export async function readServer(apiUrl: string, pid: number | null): Promise<ServerReading> {
+export async function readServer(apiUrl: string, pid: number | null) {
   const page = await MetricsPage.fetch(apiUrl);
   const at = benchNow();
   const threads = page.by('volley_thread_cpu_seconds_total', 'thread');
@@ -115,12 +95,17 @@ export async function readServer(apiUrl: string, pid: number | null): Promise<Se
   const hasProc = pid !== null && existsSync(`/proc/${pid}/status`);
   return {
     at,
+    /** The whole process. */
     processCpu: page.sum('process_cpu_seconds_total'),
     mainCpu,
+    /** By shard. A shard tells it once a second. */
     shardCpu: shards.map(([, cpu]) => cpu),
+    /** Resident bytes. */
     memory: hasProc ? readMemory(pid) : page.sum('process_resident_memory_bytes'),
+    /** Comments, by HTTP and by socket. */
     accepted: page.sum('volley_comments_total'),
     refused: page.by('volley_refused_total', 'code'),
+    /** Messages dropped for slow viewers. */
     dropped: page.sum('volley_drops_total', 'reason', 'backpressure'),
     skipped: page.sum('volley_drops_total', 'reason', 'skipped'),
     slowCloses: page.sum('volley_drops_total', 'reason', 'slow_close'),
@@ -128,19 +113,7 @@ export async function readServer(apiUrl: string, pid: number | null): Promise<Se
   };
 }
 
-/** What a server used and counted between two readings. */
-export interface ServerFigures extends ServerCounts {
-  readonly seconds: number;
-  /** The whole process. */
-  readonly totalCores: number;
-  readonly mainCores: number;
-  /** By shard. */
-  readonly shardCores: readonly number[];
-  /** The process without main and shards: threads of V8 and libuv. */
-  readonly otherCores: number;
-}
-
-export function compareReadings(from: ServerReading, to: ServerReading): ServerFigures {
+export function compareReadings(from: ServerReading, to: ServerReading) {
   const seconds = (to.at - from.at) / 1_000;
   const mainCores = (to.mainCpu - from.mainCpu) / seconds;
   const shardCores = to.shardCpu.map((cpu, shard) => (cpu - (from.shardCpu[shard] ?? 0)) / seconds);

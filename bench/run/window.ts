@@ -8,7 +8,7 @@ import { Load } from '../load/load.ts';
 import { type LoadPlan, Seats } from '../load/plan.ts';
 import type { LoadFigures } from '../load/results.ts';
 import { benchNow } from '../load/tally.ts';
-import { type GeneratorFigures, isUnknown, type Unknown } from '../report/result.ts';
+import { isUnknown, type Unknown } from '../report/result.ts';
 import { chooseGap, Feed, type FeedFigures, MOST_WAITING, randomSchedule } from './feed.ts';
 import type { RunSettings, Shape } from './scenarios.ts';
 import { compareReadings, readServer, type ServerFigures, type ServerReading } from './server-stats.ts';
@@ -212,72 +212,60 @@ export interface WindowFigures {
   readonly generator: GeneratorFigures;
 }
 
-/** A span of time in which load, feed, server and generator are measured together. */
-export class MeasuredWindow {
-  readonly #target: ServerTarget;
-  readonly #load: Load;
-  readonly #feed: Feed | null;
-  readonly #from: ServerReading | null;
-  readonly #at = benchNow();
-  readonly #own = threadCpuSeconds();
-  readonly #process = process.cpuUsage();
-  readonly #machine = readMachine();
-
-  private constructor(target: ServerTarget, load: Load, feed: Feed | null, from: ServerReading | null) {
-    this.#target = target;
-    this.#load = load;
-    this.#feed = feed;
-    this.#from = from;
-  }
-
-  /**
-   * Begins to measure.
-   * @throws BenchError when the server's metrics cannot be read
-   */
-  static async open(target: ServerTarget, load: Load, feed: Feed | null): Promise<MeasuredWindow> {
-    await load.begin();
-    feed?.begin();
-    return new MeasuredWindow(target, load, feed, await readTarget(target));
-  }
-
-  /**
-   * Ends the measuring.
-   * @param others figures of what else loaded the server meanwhile
-   * @throws BenchError when the server's metrics cannot be read, or all comments were refused
-   */
-  async close(others: readonly LoadFigures[] = []): Promise<WindowFigures> {
-    const to = await readTarget(this.#target);
-    const load = await this.#load.end();
-    const feed = this.#feed?.read() ?? null;
-    const generator = this.#readGenerator([load, ...others]);
-    const from = this.#from;
+/**
+ * Begins to measure load, feed, server and generator together. What it returns ends the measuring; `others` are the
+ * figures of what else loaded the server meanwhile.
+ * @throws BenchError when the server's metrics cannot be read, or, at the end, all comments were refused
+ */
+export async function openWindow(target: ServerTarget, load: Load, feed: Feed | null) {
+  await load.begin();
+  feed?.begin();
+  const from = await readTarget(target);
+  const readGenerator = measureGenerator();
+  return async (others: readonly LoadFigures[] = []): Promise<WindowFigures> => {
+    const to = await readTarget(target);
+    const measured = await load.end();
     const isKnown = from !== null && to !== null;
     const figures: WindowFigures = {
-      load,
-      feed,
-      generator,
+      load: measured,
+      feed: feed?.read() ?? null,
+      generator: readGenerator([measured, ...others]),
       server: isKnown ? compareReadings(from, to) : NO_API,
       memory: isKnown ? { from: from.memory, to: to.memory } : NO_API,
     };
     checkAccepted(figures);
     return figures;
-  }
+  };
+}
 
-  #readGenerator(loads: readonly LoadFigures[]): GeneratorFigures {
-    const seconds = (benchNow() - this.#at) / 1_000;
+/** What generating the load cost, and how busy the machine was. CPU in cores. */
+export type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
+
+/** Measures what the bench uses and how busy the machine is, until the returned function is called. */
+function measureGenerator() {
+  const at = benchNow();
+  const own = threadCpuSeconds();
+  const before = process.cpuUsage();
+  const machine = readMachine();
+  return (loads: readonly LoadFigures[]) => {
+    const seconds = (benchNow() - at) / 1_000;
     const { busy, total, cores } = readMachine();
-    const passed = total - this.#machine.total;
-    const { user, system } = process.cpuUsage(this.#process);
+    const passed = total - machine.total;
+    const { user, system } = process.cpuUsage(before);
     return {
+      /** The whole process of the bench, V8's and libuv's threads included. */
       totalCores: (user + system) / 1e6 / seconds,
       threadsCores: loads.reduce((sum, { cpu }) => sum + cpu, 0),
       busiestCores: Math.max(...loads.map(({ busiest }) => busiest)),
+      /** The longest that a load thread's loop was blocked, in ms. */
       worstDelay: Math.max(...loads.map(({ worstDelay }) => worstDelay)),
-      mainCores: (threadCpuSeconds() - this.#own) / seconds,
-      machineBusyCores: passed > 0 ? ((busy - this.#machine.busy) / passed) * cores : 0,
+      /** The bench's main thread: it posts the comments that come over HTTP. */
+      mainCores: (threadCpuSeconds() - own) / seconds,
+      /** Cores of this machine that were busy, whatever used them. */
+      machineBusyCores: passed > 0 ? ((busy - machine.busy) / passed) * cores : 0,
       machineCores: cores,
     };
-  }
+  };
 }
 
 function readTarget({ apiUrl, pid }: ServerTarget): Promise<ServerReading> | null {
