@@ -44,6 +44,11 @@ export interface LoadPlan {
   readonly sampleEvery: number;
 }
 
+/** Viewers on one thread that only read. */
+export const READING: Pick<LoadPlan, 'threads' | 'senders' | 'sending' | 'comments' | 'deaf' | 'churn'> = {
+  ...{ threads: 1, senders: 0, sending: { kind: 'none' }, comments: [], deaf: 0, churn: 0 },
+};
+
 /** `paced`: each sender `rate` comments a second. `flood`: each keeps `window` comments unanswered. */
 export type Sending =
   | { readonly kind: 'none' }

@@ -2,8 +2,9 @@
 import { pathToFileURL } from 'node:url';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { CASES, countPushes, Workshop } from '../peers/cases.ts';
+import { compareTurns, findRemarks } from '../peers/command.ts';
 import { FLOOR, VOLLEY } from '../peers/contenders.ts';
-import { duel, type TurnFigures } from '../peers/duel.ts';
+import { duel } from '../peers/duel.ts';
 import { describeSpread } from '../report/text.ts';
 import { Feed } from '../run/feed.ts';
 import { startVolley } from '../run/server.ts';
@@ -38,17 +39,13 @@ export async function measurePushCost(options: PushCostOptions, print: Print): P
       const ratio = `floor ${floor[i]?.cpu.toFixed(2)} µs, ratio ${ratios[i]?.toFixed(2)}`;
       print(`turn ${i + 1}: volley ${cpu.toFixed(2)} µs a frame of ${bytes}, ${ratio}`);
     }
-    const pooled = pool(ours) / pool(floor);
+    const result = { peerCase, viewers, duels: new Map([['floor', { ours, theirs: floor }]]) };
+    const pooled = compareTurns(result)[1]?.ratio?.pooled;
     print(`server CPU a delivered frame against the floor: ${describeSpread(ratios, 2, pooled)}`);
+    for (const remark of findRemarks(result)) print(remark);
   } finally {
     workshop.remove();
   }
-}
-
-/** CPU a frame over all windows. */
-function pool(turns: readonly TurnFigures[]): number {
-  const frames = turns.reduce((sum, turn) => sum + turn.frames, 0);
-  return turns.reduce((sum, turn) => sum + turn.cpu * turn.frames, 0) / frames;
 }
 
 type MainThreadOptions = Record<'few' | 'many' | 'comments' | 'seconds' | 'turns', number>;

@@ -1,21 +1,16 @@
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
 import { Load } from '../load/load.ts';
-import type { LoadPlan } from '../load/plan.ts';
+import { type LoadPlan, READING } from '../load/plan.ts';
 
 /** Opens viewers that only read; those that are not sampled count frames. */
 export function openViewers(url: string, rooms: readonly string[], plan: Partial<LoadPlan>): Promise<Load> {
   return Load.start({
+    ...READING,
     url,
     paths: rooms.map((room) => `/rooms/${room}`),
     subprotocol: SUBPROTOCOLS[1],
     protocol: 'volley',
     connections: 1,
-    threads: 1,
-    senders: 0,
-    sending: { kind: 'none' },
-    comments: [],
-    deaf: 0,
-    churn: 0,
     counted: true,
     sampleEvery: 1_000,
     ...plan,

@@ -122,8 +122,9 @@ export async function peersCommand(argv: readonly string[], around: PeersSurroun
     if (options.write) writeFileSync(page, writePage(result, provenance, options));
     return 0;
   } catch (error) {
-    if (!(error instanceof BenchError)) throw error;
-    stderr.write(`bench:peers: ${error.message}\n`);
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    if (!(reason instanceof BenchError)) throw reason;
+    stderr.write(`bench:peers: ${reason.message}\n`);
     return signal.aborted ? INTERRUPTED : FAILED;
   } finally {
     workshop.remove();

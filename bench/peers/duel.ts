@@ -2,11 +2,12 @@
  * Volley against one contender, both with their viewers connected at once, in short alternating windows: what is noisy on
  * a shared machine hits both alike. Outside of its windows a server does not push.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BenchError } from '../bench-error.ts';
 import { Load } from '../load/load.ts';
+import { READING } from '../load/plan.ts';
 import type { LoadFigures } from '../load/results.ts';
 import { readCpuSeconds } from '../run/server-stats.ts';
+import { Interrupted, RunWatch } from '../run/window.ts';
 import type { Contender, RunningContender, StartOrder } from './contenders.ts';
 
 /** About every so many-th viewer of volley decodes and checks its frames; the others count them. */
@@ -24,7 +25,7 @@ export interface DuelOrder extends StartOrder {
   /** Seconds of pushing to viewers before anything is measured, and of pushing in a window. */
   readonly warmup: number;
   readonly seconds: number;
-  /** Ends the duel early; the reason is thrown. */
+  /** Ends the duel early. */
   readonly signal: AbortSignal;
   /** Is told every window. */
   readonly onTurn: (name: string, turn: number, figures: TurnFigures) => void;
@@ -61,32 +62,31 @@ interface Side {
 
 /**
  * Starts the servers, opens their viewers, measures, and ends all; returns the windows of each server.
- * @throws BenchError when a server does not start, ends early, or what the load saw is no result
+ * @throws BenchError when a server does not start, ends early, or what the load saw is no result; Interrupted
  */
 export async function duel(contenders: readonly Contender[], order: DuelOrder): Promise<TurnFigures[][]> {
-  const failing = new AbortController();
-  const signal = AbortSignal.any([order.signal, failing.signal]);
+  const watch = new RunWatch(order.signal);
   const sides: Side[] = [];
   const started: RunningContender[] = [];
   const loads: Load[] = [];
   try {
     for (const contender of contenders) {
-      signal.throwIfAborted();
       const { name } = contender;
-      const fail = (sentence: string): void => failing.abort(new BenchError(`${name} ${sentence}`));
-      const running = await contender.start(order);
+      const fail = (sentence: string): void => watch.fail(new BenchError(`${name} ${sentence}`));
+      const running = await watch.await(contender.start(order), (late) => late.stop());
       started.push(running);
       void running.ended.then((how) => fail(`${how} while viewers were on it`));
-      const load = await orAborted(openViewers(running, order), signal, (late) => late.stop());
+      const load = await watch.await(openViewers(running, order), (late) => late.stop());
       loads.push(load);
       load.onGone = (why) => fail(`lost its viewers: ${why.message}`);
       sides.push({ name, running, load, turns: [], complete: 0, incomplete: 0 });
     }
     for (const { running } of sides) running.pause();
-    for (const { running } of sides) await push(running, order.warmup * 1_000 + running.warmUpMs, order, signal);
+    const warmUps = sides.map(({ running }) => push(running, order.warmup * 1_000 + running.warmUpMs, order, watch));
+    await Promise.all(warmUps);
     for (let turn = 1; turn <= order.turns; turn += 1) {
       for (const side of turn % 2 === 0 ? sides.toReversed() : sides) {
-        const figures = await measureTurn(side, order, signal);
+        const figures = await measureTurn(side, order, watch);
         side.turns.push(figures);
         order.onTurn(side.name, turn, figures);
       }
@@ -107,15 +107,10 @@ export async function duel(contenders: readonly Contender[], order: DuelOrder): 
 function openViewers({ address }: RunningContender, { peerCase, viewers }: DuelOrder): Promise<Load> {
   const { path, ...server } = address;
   const plan = {
+    ...READING,
     ...server,
     paths: [path],
     connections: viewers,
-    threads: 1,
-    senders: 0,
-    sending: { kind: 'none' },
-    comments: [],
-    deaf: 0,
-    churn: 0,
     // The same load for all servers: following seq and prev at every viewer costs a quarter more.
     counted: true,
     // Decoding would delay the viewers after it, which the spread would show.
@@ -125,19 +120,20 @@ function openViewers({ address }: RunningContender, { peerCase, viewers }: DuelO
 }
 
 /** Has a server push for `ms`, and what it pushed arrive. */
-async function push(running: RunningContender, ms: number, { peerCase }: DuelOrder, signal: AbortSignal) {
+async function push(running: RunningContender, ms: number, { peerCase }: DuelOrder, watch: RunWatch) {
   running.push();
-  await pause(ms, signal);
+  await pause(ms, watch);
   running.pause();
-  await pause(peerCase.every + DRAIN_MS, signal);
+  await pause(peerCase.every + DRAIN_MS, watch);
 }
 
-async function measureTurn(side: Side, order: DuelOrder, signal: AbortSignal): Promise<TurnFigures> {
+async function measureTurn(side: Side, order: DuelOrder, watch: RunWatch): Promise<TurnFigures> {
   const { name, running, load } = side;
   const { peerCase, viewers, seconds } = order;
   await load.begin();
   const cpuBefore = readCpuSeconds(running.pid);
-  await push(running, seconds * 1_000, order, signal);
+  // The first push is made at once, so this is the time of as many as the seconds hold.
+  await push(running, seconds * 1_000 - peerCase.every / 2, order, watch);
   const cpu = readCpuSeconds(running.pid) - cpuBefore;
   const figures = await load.end();
   checkFigures(name, figures);
@@ -182,25 +178,6 @@ export function checkSpread(name: string, complete: number, incomplete: number):
   throw new BenchError(`only ${complete} of ${pushes} pushes of ${name} came to every viewer, so there is no spread`);
 }
 
-/** Waits, unless `signal` is aborted meanwhile: then its reason is thrown. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
-}
-
-/** What `work` resolves to, or the reason of `signal`; a result that comes after that is handed to `discard`. */
-function orAborted<T>(work: Promise<T>, signal: AbortSignal, discard: (late: T) => unknown): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(signal.reason);
-      work.then(discard, () => {});
-    };
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
+async function pause(ms: number, watch: RunWatch): Promise<void> {
+  if (!(await watch.pause(ms))) throw new Interrupted();
 }

@@ -237,10 +237,10 @@ static int listen_anywhere(void) {
   return listener;
 }
 
-/* 0 ms stops the timer. */
+/* The first push is made at once; 0 ms stops the timer. */
 static void set_timer(int timer, int ms) {
   struct timespec span = {ms / 1000, ms % 1000 * 1000000L};
-  if (timerfd_settime(timer, 0, &(struct itimerspec){span, span}, NULL) < 0) fail("timer");
+  if (timerfd_settime(timer, 0, &(struct itimerspec){span, {0, ms > 0}}, NULL) < 0) fail("timer");
 }
 
 int main(int count, char **words) {

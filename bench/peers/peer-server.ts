@@ -96,10 +96,12 @@ function pushFrames(): void {
   process.stdin.on('data', (orders: Buffer) => {
     clearInterval(timer);
     if (orders.at(-1) !== '+'.charCodeAt(0)) return;
-    timer = setInterval(() => {
+    const pushNext = (): void => {
       push(frames[next] as Buffer);
       next = (next + 1) % frames.length;
-    }, Number(every));
+    };
+    pushNext();
+    timer = setInterval(pushNext, Number(every));
   });
   // Not process.exit, which aborts where uWebSockets.js has an App open.
   process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM'));

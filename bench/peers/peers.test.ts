@@ -9,6 +9,7 @@ import { Writable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { compiledFile } from '../../src/compiled-file.ts';
+import { expectShape } from '../report/document-shape.fixture.ts';
 import { ChildServer } from '../run/server.ts';
 import type { CaseName } from './cases.ts';
 import { peersCommand } from './command.ts';
@@ -84,6 +85,7 @@ describe('a run', () => {
       provenance: { command: string };
       cases: { rows: { contender: string; framesPerSecond: number; ratio: { median: number } | null }[] }[];
     };
+    expectShape(document, 'peers');
     expect(document.provenance.command).toContain('node peers.js --viewers 5');
     const [volley, ws] = document.cases[0]?.rows ?? [];
     expect([volley?.contender, ws?.contender]).toEqual(['volley', 'ws']);

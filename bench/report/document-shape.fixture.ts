@@ -29,9 +29,10 @@ export function expectShape(document: unknown, ...names: readonly string[]): voi
   addShape(JSON.parse(JSON.stringify(document)), '', shape);
   const wanted = Object.assign({}, ...names.map((name) => SHAPES[name])) as Shape;
   const wrong = Object.entries(wanted).flatMap(([path, types]) => {
-    // Of an empty array the members are unknown.
-    const parent = path.slice(0, path.lastIndexOf('[]'));
-    if (path.includes('[]') && !shape.has(`${parent}[]`)) return [];
+    // Of an empty array, and of a member that is null, the members are unknown.
+    const parents = [...path.matchAll(/\[\]|\./g)].map(({ index }) => path.slice(0, index));
+    if (parents.some((parent) => shape.get(parent)?.has('null'))) return [];
+    if (parents.some((parent) => shape.get(parent)?.has('array') && !shape.has(`${parent}[]`))) return [];
     const found = [...(shape.get(path) ?? ['missing'])];
     return found.every((type) => type === 'null' || types.includes(type) || types === 'null')
       ? []

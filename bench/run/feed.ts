@@ -60,9 +60,9 @@ export interface DuePost {
 /** Says when which post is to be made, one after the other. */
 type Schedule = Iterator<DuePost, never, undefined>;
 
-/** `comments` comments to every room each `every` ms. */
+/** `comments` comments to every room each `every` ms, the first at once. */
 export function* steadySchedule(rooms: number, comments: number, every: number): Generator<DuePost, never, undefined> {
-  for (let turn = 1; ; turn += 1) {
+  for (let turn = 0; ; turn += 1) {
     const at = turn * every;
     for (let room = 0; room < rooms; room += 1) yield { room, at, due: new Array<number>(comments).fill(at) };
   }
@@ -154,9 +154,9 @@ export class Feed {
   readonly #underWay = new Set<ClientRequest>();
   #next: DuePost;
   #timer: NodeJS.Timeout | undefined;
-  /** benchNow() at the schedule's 0, and how far the schedule was when the feed was paused. */
+  /** benchNow() at the schedule's 0. */
   #startedAt = 0;
-  #pausedAt = 0;
+  #wasPaused = false;
   #nextText = 0;
   #figures = emptyFigures();
 
@@ -174,9 +174,9 @@ export class Feed {
     return feed;
   }
 
-  /** Starts, or goes on where it was paused. */
+  /** Starts, or goes on after a pause with the next post, at once. */
   start(): void {
-    this.#startedAt = benchNow() - this.#pausedAt;
+    this.#startedAt = benchNow() - (this.#wasPaused ? this.#next.at : 0);
     this.#postDue();
   }
 
@@ -184,7 +184,7 @@ export class Feed {
     if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#pausedAt = benchNow() - this.#startedAt;
+    this.#wasPaused = true;
   }
 
   /** Counts anew from here. */

@@ -1,4 +1,5 @@
 /** What the runs of all scenarios are made of: what ends them early, their load and feed, and a span that is measured. */
+import { setMaxListeners } from 'node:events';
 import { cpus } from 'node:os';
 import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
 import { CODECS, SUBPROTOCOLS } from '../../src/frames/codec.ts';
@@ -25,6 +26,8 @@ export class RunWatch {
 
   /** @param signal aborts with the first Ctrl-C */
   constructor(signal: AbortSignal) {
+    // One signal is watched by every run of a comparison.
+    setMaxListeners(0, signal);
     this.#ended = new Promise((resolve, reject) => {
       this.#fail = reject;
       if (signal.aborted) resolve();
