@@ -64,7 +64,7 @@ export interface Viewer {
 }
 
 /** Is told how a connection fares. */
-export interface ConnectionOwner {
+interface ConnectionOwner {
   onUp(connection: Connection): void;
   /** It did not come up; `why` is a sentence. */
   onFailed(connection: Connection, why: string): void;
