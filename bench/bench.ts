@@ -2,23 +2,19 @@
  * `npm run bench -- [options]`: loads a volley server with viewers and real comments, and prints what they and the
  * server saw of it.
  *
- *   cli/        the command line: options, progress bar, exit codes
- *     bench-options.ts    every option, its default and its check
- *     bench-command.ts    options → scenario → report
- *   scenarios/  what is run
- *     scenario.ts         what a scenario is; each has a file under its name, scenario-list.ts lists them
- *     scenario-run.ts     starts or finds the server, once for each number of workers, and runs the scenario
- *     measured-run.ts     one run: connect, warm up, measure
- *     feed-schedule.ts    when comments are due and posted, where viewers do not send them
- *     http-feed.ts        posts them
- *     server-reading.ts   what the server used and counted: /metrics and /proc
- *   load/       the viewers: raw sockets on threads of their own
- *   report/     what was measured → a document (bench-document.ts), which is the JSON → text
- *     run-remarks.ts      what was wrong, and how far the figures can be trusted: warnings and notes
- *
- * Data flows down that list: settings → run results → document → text.
+ *   options.ts  the options reader of all four entries: bench, peers, micro, measure
+ *   run/        scenarios, the launcher of servers, the feeder, and one run: settings → RunResult
+ *   load/       the viewers and senders: raw sockets on threads of their own
+ *   report/     RunResult → the document, which is the JSON → text; remarks on how far figures can be trusted
  */
-import { benchCommand, INTERRUPTED } from './cli/bench-command.ts';
+import { BenchError } from './bench-error.ts';
+import { FAILED, INTERRUPTED, type Surroundings, tellNoOptions } from './options.ts';
+import { describeMachine, describeResult } from './report/document.ts';
+import { ProgressBar } from './report/progress-bar.ts';
+import { renderText } from './report/text.ts';
+import { readOptions } from './run/bench-options.ts';
+import { runScenario } from './run/run.ts';
+import { Interrupted } from './run/window.ts';
 
 /** Under npm one Ctrl-C arrives twice: from the terminal, and handed on by npm. */
 const ECHO_MS = 500;
@@ -38,13 +34,30 @@ function interrupt(): void {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
 
-const { npm_lifecycle_event: script, INIT_CWD: typedIn } = process.env;
-const code = await benchCommand(process.argv.slice(2), {
-  stdout: process.stdout,
-  stderr: process.stderr,
-  // npm runs scripts in the package's folder, wherever the user typed the command.
-  cwd: script === 'bench' && typedIn !== undefined ? typedIn : process.cwd(),
-  signal: stop.signal,
-});
 // Not by itself: connections that were under way at an interruption would hold it.
-process.exit(code);
+process.exit(await run(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, signal: stop.signal }));
+
+/** Returns the exit code. `argv` is the command line without the program's own name. */
+async function run(argv: readonly string[], around: Surroundings): Promise<number> {
+  // npm runs scripts in the package's folder, wherever the user typed the command.
+  const { npm_lifecycle_event: script, INIT_CWD: typedIn } = process.env;
+  const options = readOptions(argv, script === 'bench' && typedIn !== undefined ? typedIn : process.cwd());
+  if (!('settings' in options)) return tellNoOptions(options, around);
+  const { stdout, stderr, signal } = around;
+  const { settings, json } = options;
+  const progress = new ProgressBar(stderr, options.progress);
+  const startedAt = new Date();
+  try {
+    const result = await runScenario(settings, signal, progress);
+    progress.stop();
+    const document = describeResult(result, startedAt, argv, settings, describeMachine());
+    stdout.write(json ? `${JSON.stringify(document, null, 2)}\n` : renderText(document));
+    return result.interrupted ? INTERRUPTED : 0;
+  } catch (error) {
+    progress.stop();
+    const isInterrupted = error instanceof Interrupted;
+    if (!isInterrupted && !(error instanceof BenchError)) throw error;
+    stderr.write(`bench: ${isInterrupted ? 'interrupted before anything was measured' : error.message}\n`);
+    return isInterrupted ? INTERRUPTED : FAILED;
+  }
+}

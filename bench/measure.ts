@@ -1,26 +1,27 @@
 /**
- * `npm run measure -- NAME`: the figures that this project stands on, each taken with real processes on loopback.
+ * `npm run measure -- NAME`: figures that want a run of their own, each taken with real processes on loopback.
  *
- *   push-cost.ts      server CPU a delivered frame, against the floor of shared/perf
- *   viewer-memory.ts  memory a viewer
- *   main-thread.ts    what more viewers cost the main thread
- *   pruning.ts        how late pushes come while old batches are dropped
- *   floods.ts         what connections that flood cost the other viewers of their shard
- *   soak.ts           minutes of replay into many rooms: everybody hears everything once, memory stays flat
+ *   push-cost      server CPU a delivered frame against the floor of bench:peers
+ *   viewer-memory  memory a viewer
+ *   main-thread    what more viewers cost the main thread
+ *   pruning        how late pushes come while old batches are dropped
+ *   floods         what connections that flood cost the other viewers of their shard
+ *   soak           minutes of replay into many rooms: every viewer hears everything once, memory stays flat
  */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { measureFloods } from './floods.ts';
-import { measureMainThread } from './main-thread.ts';
-import { measurePruning } from './pruning.ts';
-import { measurePushCost } from './push-cost.ts';
-import { runSoak } from './soak.ts';
-import { measureViewerMemory } from './viewer-memory.ts';
+import { measureMainThread, measurePushCost, measureViewerMemory } from './measure/costs.ts';
+import { measureFloods } from './measure/floods.ts';
+import { measurePruning } from './measure/pruning.ts';
+import { runSoak } from './measure/soak.ts';
+import { BAD_OPTION } from './options.ts';
 
-const program = new Command('measure').description('Measures volley on this machine.');
+const program = new Command('measure')
+  .description('Measures volley on this machine.')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : BAD_OPTION));
 
 command(
   'push-cost',
-  { viewers: 4_000, comments: 20, interval: 100, seconds: 8, warmup: 12, turns: 5 },
+  { viewers: 4_000, comments: 20, interval: 100, seconds: 2, warmup: 6, turns: 12 },
   measurePushCost,
 );
 command('viewer-memory', { viewers: 10_000, comments: 20, seconds: 10, turns: 3 }, measureViewerMemory);

@@ -18,7 +18,7 @@ const FLAGS = [
   ['--ring-size', '600000'],
   ['--max-backpressure', '4096'],
   ['--max-backfill', '300'],
-  ['--slow-close', '3000'],
+  ['--slow-close', '15000'],
   ['--shard-stall', '60000'],
 ].flat();
 
@@ -320,6 +320,7 @@ export class ModelRun {
   async #finish(): Promise<void> {
     await Promise.all(this.#asked);
     for (const viewer of this.#viewers) viewer.return();
+    await this.#starve();
     // A shard that was told to fail does so at its next push; and who missed the newest batch learns of it from the next.
     for (let i = 0; i < 3; i += 1) {
       for (const room of ROOMS) await this.#post(room, 1);
@@ -330,6 +331,15 @@ export class ModelRun {
     for (const viewer of this.#viewers) viewer.leave();
     const code = await this.server.stop();
     if (code !== 0) this.faults.push(`the last server ended with ${code}: ${this.server.stderr}`);
+  }
+
+  /** One viewer reads nothing until pushes to it are dropped, which by chance alone is rare. */
+  async #starve(): Promise<void> {
+    const viewer = new ModelViewer(this, 'busy', 'json', 0);
+    this.#viewers.push(viewer);
+    viewer.stopReading(5_000);
+    const dropped = (): Promise<number> => this.server.metric('volley_drops_total', 'reason="backpressure"');
+    for (const before = await dropped(); (await dropped()) === before; ) await this.#post('busy', 100, 2_000);
   }
 
   /** What is wrong, once nothing is or a minute has passed. */

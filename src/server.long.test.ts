@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { MOST_GROWTH, soak } from '../bench/soak.ts';
+import { MOST_GROWTH, soak } from '../bench/measure/soak.ts';
 import { Crowd } from './crowd.fixture.ts';
 import { type ServerProcess, startProcess } from './server-process.fixture.ts';
 

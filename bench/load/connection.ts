@@ -1,43 +1,70 @@
+import { lookup } from 'node:dns/promises';
 import { connect, type Socket } from 'node:net';
-import { clientFrame } from './comment-frames.ts';
-import { FrameParser, type FrameReader } from './frame-parser.ts';
-import { HandshakeReader, upgradeRequest } from './handshake.ts';
-import type { LoadPlan } from './load-plan.ts';
-import type { Seat } from './seats.ts';
+import { BenchError } from '../bench-error.ts';
+import type { LoadPlan, Seat } from './plan.ts';
 import type { Tally } from './tally.ts';
-import { sourceAddress, type Target } from './target.ts';
+import { clientFrame, FrameParser, type FrameReader, HandshakeReader, OPCODE, upgradeRequest } from './wire.ts';
 
-/** First header bytes: FIN and the opcode. */
-const CLOSE_FRAME = 0x88;
-const PONG_FRAME = 0x8a;
+/** Where a load goes. Plain data. */
+export interface Target {
+  /** As given, for messages. */
+  readonly url: string;
+  readonly port: number;
+  /** The host's address, looked up once and not for every connection. */
+  readonly address: string;
+  /** Value of the Host header. */
+  readonly host: string;
+}
+
+/**
+ * Reads `ws://HOST:PORT` and looks the host up; IPv4 comes first, as volley listens there.
+ * @throws BenchError for another kind of address, or an unknown host
+ */
+export async function resolveTarget(url: string): Promise<Target> {
+  if (!URL.canParse(url)) throw new BenchError(`${url} is not an address like ws://127.0.0.1:9000`);
+  const { protocol, hostname, host, port } = new URL(url);
+  if (protocol !== 'ws:') throw new BenchError(`${url} is not a ws:// address, and the bench speaks nothing else`);
+  const name = hostname.replace(/^\[|\]$/g, '');
+  const { address } = await lookup(name, { order: 'ipv4first' }).catch((cause: Error) => {
+    throw new BenchError(`the host ${name} of ${url} cannot be found: ${cause.message}`, { cause });
+  });
+  return { url, port: port === '' ? 80 : Number(port), host, address };
+}
+
+/** Connections from one loopback address before the next is used: below Linux' range of local ports. */
+const PER_ADDRESS = 20_000;
+
+/** The source address of connection `index`; undefined leaves it to the system. */
+export function sourceAddress({ address }: Target, index: number, connections: number): string | undefined {
+  if (connections <= PER_ADDRESS || !address.startsWith('127.')) return undefined;
+  return `127.0.0.${1 + Math.floor(index / PER_ADDRESS)}`;
+}
+
 const CONTROL = 0x08;
-const OPCODE = { close: 8, ping: 9 } as const;
-
 const NORMAL_CLOSE = Buffer.from([1_000 >> 8, 1_000 & 0xff]);
 /** No close code: the link was cut. */
 const CUT = 1006;
 /** The link was closed in order, but without a code. */
 const NO_CODE = 1005;
 
-/** A link that we have closed in order is cut if the server has not done so after so many ms. */
+/** A link that we have closed in order is cut if the server has not closed it after so many ms. */
 const LINGER_MS = 5_000;
 
 /** What is said on a connection once it is upgraded. */
 export interface Viewer {
-  /** Whether a frame came while it was measured. */
+  readonly keepsPayloads: boolean;
+  /** Whether a frame came since measuring began. */
   readonly hasHeard: boolean;
   /** The server has agreed to the upgrade. */
   start(): void;
   /** A frame that is no control frame; see FrameReader. */
   onFrame(first: number, bytes: Buffer, start: number, end: number): void;
-  needsWhole(length: number, head: Buffer): boolean;
-  onSkimmed(first: number, length: number, tail: Buffer): void;
   /** All frames of a read were told. */
   afterRead(): void;
 }
 
-/** Who is told how a connection fares. */
-export interface ConnectionOwner {
+/** Is told how a connection fares. */
+interface ConnectionOwner {
   onUp(connection: Connection): void;
   /** It did not come up; `why` is a sentence. */
   onFailed(connection: Connection, why: string): void;
@@ -65,8 +92,9 @@ export class Connection implements FrameReader {
   readonly seat: Seat;
   /** When it was to be opened, benchNow() ms. */
   readonly dueAt: number;
-  /** When it was. */
+  /** When it was opened. */
   readonly startedAt: number;
+  readonly keepsPayloads: boolean;
   readonly #kit: ConnectionKit;
   readonly #socket: Socket;
   readonly #parser: FrameParser;
@@ -77,44 +105,48 @@ export class Connection implements FrameReader {
 
   /** Begins to connect. The owner is told of the outcome later, never in here. */
   constructor(seat: Seat, dueAt: number, kit: ConnectionKit) {
-    kit.tally.look();
+    const { plan, target, tally } = kit;
+    tally.look();
     this.seat = seat;
     this.dueAt = dueAt;
-    this.startedAt = kit.tally.now;
+    this.startedAt = tally.now;
     this.#kit = kit;
     this.#parser = new FrameParser(this);
-    this.#handshake = new HandshakeReader(kit.plan.subprotocol);
+    this.#handshake = new HandshakeReader(plan.subprotocol);
     this.#viewer = kit.makeViewer(this);
-    const { address: host, port } = kit.target;
-    const localAddress = sourceAddress(kit.target, seat.index, kit.plan.connections);
+    this.keepsPayloads = this.#viewer.keepsPayloads;
+    const localAddress = sourceAddress(target, seat.index, plan.connections);
     const onread = { buffer: kit.buffer, callback: (length: number): boolean => this.#read(length) };
-    const where = localAddress === undefined ? { host, port } : { host, port, localAddress };
-    this.#socket = connect({ ...where, onread, noDelay: true });
-    this.#socket.on('connect', () => this.#socket.write(upgradeRequest(seat.path, kit.target.host, kit.plan)));
+    const { address: host, port } = target;
+    const from = localAddress === undefined ? {} : { localAddress };
+    const request = upgradeRequest(seat.path, target.host, plan.subprotocol, plan.extensions);
+    this.#socket = connect({ host, port, ...from, onread, noDelay: true });
+    this.#socket.on('connect', () => this.#socket.write(request));
     this.#socket.on('error', (error) => {
       this.#error = error;
     });
-    this.#socket.on('close', () => this.#onSocketClosed());
+    this.#socket.on('close', () => this.#closedByServer(CUT));
   }
 
   get isUp(): boolean {
     return this.#state === 'up';
   }
 
-  /** Up all the time that was measured so far, without a frame. */
-  get isUnheard(): boolean {
-    return this.isUp && !this.#viewer.hasHeard;
-  }
-
-  /** Whether the time that it takes to come up is to be told: with churn, the first connecting is not mixed with it. */
-  get isTimed(): boolean {
-    return this.#kit.plan.churn === 0 || this.#kit.tally.isSinceBegin(this.dueAt);
-  }
-
   get isClosed(): boolean {
     return this.#state === 'closed';
   }
 
+  /** Up without a frame since measuring began. */
+  get isUnheard(): boolean {
+    return this.isUp && !this.#viewer.hasHeard;
+  }
+
+  /** Whether the time to come up counts: with churn, the first connecting is not mixed with it. */
+  get isTimed(): boolean {
+    return this.#kit.plan.churn === 0 || this.#kit.tally.isSinceBegin(this.dueAt);
+  }
+
+  /** Bytes that the system has not taken yet. */
   get buffered(): number {
     return this.#socket.writableLength;
   }
@@ -135,18 +167,14 @@ export class Connection implements FrameReader {
   /** Leaves: in order, with a close frame, or by cutting the link. The owner is not told. */
   leave(how: 'close' | 'cut'): void {
     this.#state = 'closed';
-    if (this.#socket.connecting) {
-      this.#socket.destroy();
-      return;
-    }
-    if (how === 'cut') {
-      // With a reset the local port is free at once, and not a minute later.
-      // Not while it is being shut down: Node.js then forgets the handle, and the thread can never be ended.
-      if (this.#socket.writableEnded) this.#socket.destroy();
+    if (how === 'cut' || this.#socket.connecting) {
+      // With a reset the local port is free at once, and not a minute later. Not while the socket is shut down:
+      // Node.js then forgets the handle, and the thread can never be ended.
+      if (this.#socket.connecting || this.#socket.writableEnded) this.#socket.destroy();
       else this.#socket.resetAndDestroy();
       return;
     }
-    this.#socket.end(clientFrame(CLOSE_FRAME, NORMAL_CLOSE));
+    this.#socket.end(clientFrame(OPCODE.close, NORMAL_CLOSE));
     this.#socket.setTimeout(LINGER_MS, () => this.#socket.destroy());
   }
 
@@ -165,14 +193,6 @@ export class Connection implements FrameReader {
     if (this.#state === 'closed') return;
     if ((first & CONTROL) === 0) this.#viewer.onFrame(first, bytes, start, end);
     else this.#takeControl(first & 0x0f, bytes.subarray(start, end));
-  }
-
-  needsWhole(_first: number, length: number, head: Buffer): boolean {
-    return this.#state !== 'closed' && this.#viewer.needsWhole(length, head);
-  }
-
-  onSkimmed(first: number, length: number, _head: Buffer, tail: Buffer): void {
-    if (this.#state !== 'closed') this.#viewer.onSkimmed(first, length, tail);
   }
 
   onBroken(why: string): void {
@@ -207,24 +227,20 @@ export class Connection implements FrameReader {
   }
 
   #takeControl(opcode: number, payload: Buffer): void {
-    if (opcode === OPCODE.ping) this.#socket.write(clientFrame(PONG_FRAME, payload));
+    if (opcode === OPCODE.ping) this.#socket.write(clientFrame(OPCODE.pong, payload));
     if (opcode !== OPCODE.close) return;
-    this.#socket.end(clientFrame(CLOSE_FRAME, payload.subarray(0, 2)));
+    this.#socket.end(clientFrame(OPCODE.close, payload.subarray(0, 2)));
     this.#closedByServer(payload.length < 2 ? NO_CODE : payload.readUInt16BE(0));
-  }
-
-  #onSocketClosed(): void {
-    this.#closedByServer(CUT);
   }
 
   #closedByServer(code: number): void {
     if (this.#state === 'closed') return;
-    if (this.#state === 'up') {
-      this.#state = 'closed';
-      this.#kit.owner.onClosed(this, code);
+    if (this.#state !== 'up') {
+      this.#fail(this.#describeFailure(code));
       return;
     }
-    this.#fail(this.#describeFailure(code));
+    this.#state = 'closed';
+    this.#kit.owner.onClosed(this, code);
   }
 
   #fail(why: string): void {

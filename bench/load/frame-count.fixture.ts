@@ -1,5 +1,5 @@
 import type { Load } from './load.ts';
-import type { LoadSecond } from './load-figures.ts';
+import type { LoadSecond } from './results.ts';
 
 /** Adds up the seconds that a load tells. */
 export class FrameCount implements LoadSecond {

@@ -1,11 +1,12 @@
-/** What a server does wrong, and whether the load tells. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
 import { Load } from './load.ts';
-import type { LoadFigures } from './load-figures.ts';
 import { makePlan } from './load-plan.fixture.ts';
-import type { LoadPlan } from './load-plan.ts';
+import type { LoadPlan } from './plan.ts';
+import type { LoadFigures } from './results.ts';
 import { makeFrame, makeFrames, ScriptedServer } from './scripted-server.fixture.ts';
+
+/** What a server does wrong, and whether the load tells. */
 
 const JSON_NAME = SUBPROTOCOLS[0];
 const closing: (() => Promise<void>)[] = [];

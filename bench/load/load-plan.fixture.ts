@@ -1,8 +1,9 @@
-import type { LoadPlan } from './load-plan.ts';
+import { type LoadPlan, READING } from './plan.ts';
 
 /** A small plan: ten viewers of one room, who only read. */
 export function makePlan(changed: Partial<LoadPlan> = {}): LoadPlan {
   return {
+    ...READING,
     url: 'ws://127.0.0.1:9',
     paths: ['/rooms/r'],
     subprotocol: '',
@@ -10,16 +11,11 @@ export function makePlan(changed: Partial<LoadPlan> = {}): LoadPlan {
     hello: [],
     extensions: '',
     connections: 10,
-    threads: 1,
-    senders: 0,
-    sending: { kind: 'none' },
     comments: [
       { text: '神之感动', mode: 'scroll', color: 16_777_215, size: 25 },
       { text: 'hello "there"', mode: 'top', color: 255, size: 30 },
       { text: '233333', mode: 'bottom', color: 0, size: 18 },
     ],
-    deaf: 0,
-    churn: 0,
     sampleEvery: 3,
     ...changed,
   };

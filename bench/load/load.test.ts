@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
-import { benchNow } from './bench-clock.ts';
 import { FrameCount } from './frame-count.fixture.ts';
 import { Load } from './load.ts';
 import { makePlan } from './load-plan.fixture.ts';
-import { Seats } from './seats.ts';
+import { Seats } from './plan.ts';
+import { benchNow } from './tally.ts';
 
 let server: ServerProcess;
 

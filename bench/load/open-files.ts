@@ -1,32 +1,29 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { BenchError } from '../bench-error.ts';
 
-/** What Node, its threads and everything that is opened later may take besides the connections. */
-export const SPARE = 200;
+/** What Node.js, its threads, pipes and an HTTP feed's sockets may take besides the connections. */
+const SPARE = 520;
 
-/**
- * Most files that a process may have open at once; Infinity where the system does not tell. Node itself raises the
- * soft limit to the hard one when it starts, so for a Node process there is no more to be had from inside.
- */
-export function readOpenFilesLimit(pid: number | 'self' = 'self'): number {
+/** Most files that a process may have open; Infinity where the system does not tell. Node.js raises it as far as it may. */
+function readLimit(pid: number | 'self'): number {
   const limits = readProc(() => readFileSync(`/proc/${pid}/limits`, 'latin1'));
   const soft = /^Max open files\s+(\S+)/m.exec(limits ?? '')?.[1];
   return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
 }
 
+/** Files that a process has open; 0 where the system does not tell. */
+function countOpen(pid: number | 'self'): number {
+  return readProc(() => readdirSync(`/proc/${pid}/fd`).length) ?? 0;
+}
+
 /**
  * Makes sure that a process can hold `connections` more than it has open.
  * @param whose names the process in the error: `the load generator`, `the server`
- * @param spare files that it will open besides
  * @throws BenchError with the limit, what is needed and the remedy
  */
-export function requireOpenFiles(
-  connections: number,
-  whose: string,
-  { pid = 'self', spare = SPARE }: { pid?: number | 'self' | undefined; spare?: number } = {},
-): void {
-  const limit = readOpenFilesLimit(pid);
-  const others = countOpenFiles(pid) + spare;
+export function requireOpenFiles(connections: number, whose: string, pid: number | 'self' = 'self'): void {
+  const limit = readLimit(pid);
+  const others = countOpen(pid) + SPARE;
   const needed = connections + others;
   if (needed <= limit) return;
   throw new BenchError(
@@ -35,12 +32,13 @@ export function requireOpenFiles(
   );
 }
 
-/** Files that a process has open now; 0 where the system does not tell. */
-export function countOpenFiles(pid: number | 'self' = 'self'): number {
-  return readProc(() => readdirSync(`/proc/${pid}/fd`).length) ?? 0;
+/** Connections that this process can open, by the hundred; Infinity where there is no limit. */
+export function mostConnections(): number {
+  const most = readLimit('self') - countOpen('self') - SPARE;
+  return Math.max(1, most > 100 ? Math.floor(most / 100) * 100 : most);
 }
 
-/** What is not there, or is another user's, is not known. */
+/** What is not there, or belongs to another user, is unknown. */
 function readProc<T>(read: () => T): T | undefined {
   try {
     return read();

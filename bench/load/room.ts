@@ -1,20 +1,67 @@
-import { type FrameIdentity, type KnownFrame, KnownFrames } from './known-frames.ts';
-import { Pushes } from './pushes.ts';
+/**
+ * What a load thread knows of a room: its frames, told apart without decoding each. All viewers of a room on one codec
+ * get the same bytes, so a frame is decoded once per thread; other copies are known by length, first and last bytes.
+ */
 
-/** Batches of a room whose prev is remembered, to count how many somebody has missed. */
+/**
+ * So many bytes at the beginning of a frame decide its first batch's seq and prev on every codec. JSON and msgpack have
+ * them in the first 64. Deflate: a block's header takes at most 286 bytes, and the msgpack up to the end of prev, at
+ * most 34 bytes, is literals of at most 15 bits.
+ */
+const HEAD_BYTES = 384;
+
+/** Tells frames apart that begin with the same batch and hold more or fewer after it. */
+const TAIL_BYTES = 8;
+
+/** Frames of a room that are remembered. Viewers are rarely further apart; then a frame is decoded once more. */
+const MOST_KNOWN = 8;
+
+/** Pushes of an opaque server that may be under way at once. */
+const MOST_UNDER_WAY = 256;
+
+/** Batches of a room whose prev is remembered, to count how many a viewer missed. */
 const MOST_LINKS = 4_096;
 
-/** What a load thread knows of a room that its connections watch. */
+/** What a frame says of itself when decoded. */
+export interface FrameIdentity {
+  /** The last batch's seq. */
+  readonly seq: number;
+  /** The seq before the first batch. */
+  readonly prev: number;
+  readonly comments: number;
+  /** The seqs of all its batches, rising; the last is `seq`. */
+  readonly batches: readonly number[];
+}
+
+/** When copies of a frame came to this thread's viewers that count for the spread. */
+export interface Copies {
+  /** A viewer that has the frame has these: another may get two batches in one frame. */
+  readonly batches: readonly number[];
+  /** Since the last report. */
+  count: number;
+  /** benchNow() of the first and the last of those; meaningless while `count` is 0. */
+  firstAt: number;
+  lastAt: number;
+}
+
+export interface KnownFrame extends FrameIdentity, Copies {
+  readonly batches: readonly number[];
+  readonly length: number;
+  readonly head: Buffer;
+  readonly tail: Buffer;
+}
+
 export class Room {
-  /** Place in `Seats.rooms`. */
+  /** Index in `Seats.rooms`. */
   readonly index: number;
-  readonly known = new KnownFrames();
   /** Two or more steady viewers, in all threads: there is a first and a last. */
   readonly isShared: boolean;
   /** A sampled viewer, in any thread: comments of this room are timed. */
   readonly isTimed: boolean;
-  /** Of an opaque server. */
-  readonly pushes: Pushes;
+  /** Of an opaque server: newest last. */
+  readonly #pushes = new Map<number, Copies>();
+  /** Newest first. */
+  readonly #frames: KnownFrame[] = [];
   readonly #prevOf = new Map<number, number>();
 
   /** @param steady,sampled so many viewers, in all threads */
@@ -22,10 +69,19 @@ export class Room {
     this.index = index;
     this.isShared = steady > 1;
     this.isTimed = sampled > 0;
-    this.pushes = new Pushes(steady);
   }
 
-  /** Remembers a frame that was decoded. */
+  /** The known frame that is `bytes[start, end)`, if any is. */
+  find(bytes: Buffer, start: number, end: number): KnownFrame | undefined {
+    for (const frame of this.#frames) {
+      if (frame.length !== end - start || !endsWith(bytes, end, frame.tail)) continue;
+      const { head } = frame;
+      if (bytes.compare(head, 0, head.length, start, start + head.length) === 0) return frame;
+    }
+    return undefined;
+  }
+
+  /** Remembers a decoded frame in `bytes[start, end)`, whose ends it copies. */
   learn(identity: FrameIdentity, bytes: Buffer, start: number, end: number): KnownFrame {
     let { prev } = identity;
     for (const seq of identity.batches) {
@@ -33,13 +89,27 @@ export class Room {
       prev = seq;
     }
     while (this.#prevOf.size > MOST_LINKS) this.#prevOf.delete(this.#prevOf.keys().next().value ?? 0);
-    return this.known.learn(identity, bytes, start, end);
+    const length = end - start;
+    const head = Buffer.from(bytes.subarray(start, start + Math.min(length, HEAD_BYTES)));
+    const tail = Buffer.from(bytes.subarray(end - Math.min(length, TAIL_BYTES), end));
+    const frame = { ...identity, length, head, tail, count: 0, firstAt: 0, lastAt: 0 };
+    this.#frames.unshift(frame);
+    if (this.#frames.length > MOST_KNOWN) this.#frames.pop();
+    return frame;
   }
 
-  /**
-   * Batches after `last` up to `prev`, at least one. Where this thread does not know the chain, what it does not know
-   * counts as one.
-   */
+  /** Push `number` of an opaque server, which must begin to push once all its viewers are there. */
+  push(number: number): Copies {
+    let copies = this.#pushes.get(number);
+    if (copies === undefined) {
+      copies = { batches: [number], count: 0, firstAt: 0, lastAt: 0 };
+      this.#pushes.set(number, copies);
+      this.#pushes.delete(number - MOST_UNDER_WAY);
+    }
+    return copies;
+  }
+
+  /** Batches after `last` up to `prev`, at least one. What this thread does not know of the chain counts as one. */
   countMissing(last: number, prev: number): number {
     let missing = 0;
     let seq: number | undefined = prev;
@@ -49,4 +119,11 @@ export class Room {
     }
     return missing;
   }
+}
+
+/** A loop of its own: for so few bytes a call of `compare` costs more. */
+function endsWith(bytes: Buffer, end: number, tail: Buffer): boolean {
+  const from = end - tail.length;
+  for (let i = 0; i < tail.length; i += 1) if (bytes[from + i] !== tail[i]) return false;
+  return true;
 }

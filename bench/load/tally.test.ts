@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { PhaseBoard } from './load-messages.ts';
-import { Tally } from './tally.ts';
+import { addTo, PhaseBoard, Tally } from './tally.ts';
 
 const board = { current: new PhaseBoard() };
 let now = 0;
@@ -63,18 +62,36 @@ describe('a tally', () => {
 
   it('keeps closings and faults from before begin, and each fault once', () => {
     const tally = makeTally();
-    tally.countClosed(1012);
+    addTo(tally.closed, 1012, 1);
     tally.addFault('that is wrong');
     tally.addFault('that is wrong');
-    tally.countRefused('BUSY');
+    addTo(tally.refused, 'BUSY', 1);
     board.current.begin(0);
     receive(tally, 10, 1);
-    tally.countClosed(1012);
-    tally.countRefused('ROOM_BUSY');
+    addTo(tally.closed, 1012, 1);
+    addTo(tally.refused, 'ROOM_BUSY', 1);
     board.current.end(20);
     receive(tally, 30, 1);
     tally.addFault('that too');
     expect(tally.totals).toMatchObject({ closed: new Map([[1012, 2]]), refused: new Map([['ROOM_BUSY', 1]]) });
     expect(tally.totals?.faults).toEqual(['that is wrong', 'that too']);
+  });
+
+  it('counts anew when it is measured again', () => {
+    const tally = makeTally();
+    board.current.begin(0);
+    receive(tally, 500, 3);
+    board.current.end(900);
+    receive(tally, 1_500, 50);
+    expect(tally.totals).toMatchObject({ frames: 3 });
+    board.current.begin(2_000);
+    receive(tally, 2_100, 4);
+    expect(tally.totals).toBeUndefined();
+    receive(tally, 3_100, 2);
+    expect([...tally.takeSeconds()]).toEqual([4, 40, 400]);
+    board.current.end(3_200);
+    receive(tally, 3_300, 9);
+    expect(tally.totals).toMatchObject({ frames: 6, comments: 60 });
+    expect(tally.round).toBe(2);
   });
 });

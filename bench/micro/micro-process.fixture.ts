@@ -11,7 +11,7 @@ interface Ended {
 
 /** Runs the compiled benchmarks in a process of their own. */
 export function runMicro(...options: string[]): Promise<Ended> {
-  const file = compiledFile('bench/micro/micro.js');
+  const file = compiledFile('bench/micro.js');
   return new Promise((resolve) => {
     execFile(process.execPath, [file, ...options], { timeout: DEADLINE_MS }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : error.code, stdout, stderr });

@@ -1,73 +1,224 @@
+/** What main spends on rooms: firing, taking comments in, and viewers that come and go. */
 import { deepEqual, equal } from 'node:assert/strict';
-import type { BatchMessage } from '../../src/frames/batch-message.ts';
+import { MODES } from '../../src/comment.ts';
 import { type Codec, JSON_CODEC, MSGPACK_CODEC } from '../../src/frames/codec.ts';
-import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
-import type { MicroBenchmark, MicroGroup } from './micro-benchmark.ts';
-import { RingEnd, RoomsRig } from './rooms-rig.ts';
-import { COMMENTS } from './sample.ts';
+import { checkComment } from '../../src/intake/comment-check.ts';
+import { QuietRooms } from '../../src/rooms/quiet-rooms.ts';
+import { Room } from '../../src/rooms/room.ts';
+import { decodeFrame } from '../load/viewers.ts';
+import type { MicroBenchmark, MicroGroup } from './benchmark.ts';
+import {
+  Carousel,
+  COMMENTS,
+  HandClock,
+  HEARTBEAT,
+  INTERVAL,
+  MAX_TEXT,
+  RingEnd,
+  RoomsRig,
+  socketMessage,
+} from './rig.ts';
 
 const MANY = 1_000;
 
-/** From the slot in which rooms are due until their pushes are committed, on the memory store. */
+/** From the time at which rooms are due until their pushes are committed. */
 export async function rooms(): Promise<MicroGroup> {
-  return {
-    name: 'rooms',
-    benchmarks: [
-      await fire('1 room fires with 1 comment', 1, 1),
-      await fire('1 room fires with 1,000 comments', 1, 1_000),
-      await fire('1,000 rooms fire in one slot, 1 comment each', MANY, 1),
-      await firePushing('the same, pushed into the ring as JSON', JSON_CODEC),
-      await firePushing('the same, pushed into the ring as msgpack', MSGPACK_CODEC),
-    ],
-  };
+  const benchmarks = [
+    await fire('1 room fires with 1 comment', 1, 1),
+    await fire('1 room fires with 1,000 comments', 1, 1_000),
+    await fire('1,000 rooms fire in one slot, 1 comment each', MANY, 1),
+    await fire('the same, pushed into the ring as JSON', MANY, 1, JSON_CODEC, new RingEnd()),
+    await fire('the same, pushed into the ring as msgpack', MANY, 1, MSGPACK_CODEC, new RingEnd()),
+  ];
+  return { name: 'rooms', benchmarks };
 }
 
-async function fire(name: string, count: number, comments: number): Promise<MicroBenchmark<void>> {
-  const rig = await RoomsRig.create({ rooms: count });
+/** @param end the ring that pushes go to; without it they are committed at once */
+async function fire(
+  name: string,
+  units: number,
+  comments: number,
+  codec: Codec = JSON_CODEC,
+  end?: RingEnd,
+): Promise<MicroBenchmark<void>> {
+  const rig = await RoomsRig.create(units, codec, end);
+  const texts = new Set(COMMENTS.map(({ text }) => text));
   let stored = 0;
   return {
     name,
     unit: 'room',
-    units: count,
+    units,
     prepare: () => {
-      stored = rig.origin.storedCount;
-      equal(rig.offer(comments), count * comments);
+      end?.skip();
+      stored = rig.stored;
+      equal(rig.offer(comments), units * comments);
     },
     run: () => rig.fire(),
     check: () => {
-      equal(rig.origin.storedCount - stored, count * comments);
+      equal(rig.stored - stored, units * comments);
       rig.checkFired();
-    },
-  };
-}
-
-/** With the real pusher behind the rooms, each of which has one viewer on `codec`. */
-async function firePushing(name: string, codec: Codec): Promise<MicroBenchmark<void>> {
-  const end = new RingEnd();
-  const rig = await RoomsRig.create({ rooms: MANY, codec, end });
-  return {
-    name,
-    unit: 'room',
-    units: MANY,
-    prepare: () => {
-      end.skip();
-      equal(rig.offer(1), MANY);
-    },
-    run: () => rig.fire(),
-    check: () => {
-      rig.checkFired();
-      const texts = new Set(COMMENTS.map(({ text }) => text));
-      const messages = end.read().map((frame) => decodeFrame(codec, frame));
-      equal(messages.length, MANY);
-      for (const { seq, prev, viewers, comments } of messages) {
-        deepEqual([prev, viewers, comments.length], [seq - 1, 1, 1]);
-        equal(texts.has(comments[0]?.text ?? ''), true);
+      const messages = end?.read().map((frame) => decodeFrame(codec, Buffer.from(frame))) ?? [];
+      equal(messages.length, end === undefined ? 0 : units);
+      for (const { seq, prev, viewers, comments: pushed } of messages) {
+        deepEqual([prev, viewers, pushed.length], [seq - 1, 1, 1]);
+        equal(texts.has(pushed[0]?.text ?? ''), true);
       }
     },
   };
 }
 
-function decodeFrame(codec: Codec, frame: Uint8Array): BatchMessage {
-  if (codec === MSGPACK_CODEC) return decodeMsgpackFrame(frame);
-  return JSON.parse(Buffer.from(frame).toString()) as BatchMessage;
+/** What one comment costs until it is pending in its room. */
+export async function admission(): Promise<MicroGroup> {
+  // Comments as a shard has them out of a message.
+  const messages = new Carousel(
+    COMMENTS.map((comment, i) => JSON.parse(socketMessage(comment, `r${i}`)) as Record<string, unknown>),
+  );
+  const check: MicroBenchmark<ReturnType<typeof checkComment>> = {
+    name: 'checkComment',
+    unit: 'comment',
+    units: 1,
+    run: () => checkComment(messages.next(), MAX_TEXT, 'name'),
+    check: (draft) => {
+      deepEqual(draft, draftOf(messages.last));
+      for (const message of messages.all) deepEqual(checkComment(message, MAX_TEXT, 'name'), draftOf(message));
+      equal(checkComment({ ...messages.last, text: ' ' }, MAX_TEXT, 'name'), 'TEXT_INVALID');
+    },
+  };
+  const each = await RoomsRig.create(MANY);
+  const checkAndOffer = (): number => {
+    let accepted = 0;
+    for (const [i, name] of each.names.entries()) {
+      const draft = checkComment(messages.next(), MAX_TEXT, 'name');
+      if (typeof draft !== 'string' && each.rooms.offer(name, draft, each.origin, i) === undefined) accepted += 1;
+    }
+    return accepted;
+  };
+  const one = await RoomsRig.create(1);
+  const own = await RoomsRig.create(MANY);
+  const benchmarks = [
+    check,
+    offer('Rooms.offer, 1,000 comments to 1 room', one, () => one.offer(MANY)),
+    offer('Rooms.offer, 1,000 comments to a room each', own, () => own.offer(1)),
+    offer('checkComment and Rooms.offer, 1,000 comments to a room each', each, checkAndOffer),
+  ];
+  return { name: 'admission', benchmarks };
+}
+
+/** What a message must come to, made without the code that is timed. */
+function draftOf({ text, mode, color, size }: Record<string, unknown>): Record<string, unknown> {
+  return { text, mode: (MODES as readonly unknown[]).indexOf(mode), color, size, user: '', name: '', extra: '' };
+}
+
+function offer(name: string, rig: RoomsRig, run: () => number): MicroBenchmark<number> {
+  return {
+    name,
+    unit: 'comment',
+    units: MANY,
+    // Empties the rooms that the call before has filled.
+    prepare: async () => {
+      if (rig.rooms.pending === 0) return;
+      await rig.fire();
+      rig.checkFired();
+    },
+    run,
+    check: (accepted) => {
+      equal(accepted, MANY);
+      equal(rig.rooms.pending, MANY);
+    },
+  };
+}
+
+const QUIET = 10_000;
+
+/** Viewers that come and go, and rooms in which nothing is said. */
+export async function presence(): Promise<MicroGroup> {
+  const watched = await RoomsRig.create(MANY);
+  const comeAndGo: MicroBenchmark<number> = {
+    name: 'a viewer joins and leaves each of 1,000 rooms that are watched',
+    unit: 'viewer',
+    units: MANY,
+    run: () => {
+      let most = 0;
+      for (const name of watched.names) most += watched.rooms.join(name, 0, JSON_CODEC, 1).viewers;
+      for (const name of watched.names) watched.rooms.leave(name, 0, JSON_CODEC, 1);
+      return most;
+    },
+    check: (most) => {
+      equal(most, 2 * MANY);
+      for (const room of watched.rooms.all()) equal(room.viewers, 1);
+    },
+  };
+  const empty = await RoomsRig.create(0);
+  const openAndForget: MicroBenchmark<number> = {
+    name: '1,000 rooms get their first viewer, lose it, and are forgotten',
+    unit: 'room',
+    units: MANY,
+    run: async () => {
+      for (const name of watched.names) empty.rooms.join(name, 0, JSON_CODEC, 1);
+      const open = empty.rooms.size;
+      // A room is open once the store has answered, a few microtasks later.
+      await new Promise(setImmediate);
+      for (const name of watched.names) empty.rooms.leave(name, 0, JSON_CODEC, 1);
+      empty.clock.advance(INTERVAL);
+      return open;
+    },
+    check: (open) => deepEqual([open, empty.rooms.size], [MANY, 0]),
+  };
+  const look = 'a look at 10,000 rooms of which none is quiet for long';
+  const benchmarks = [
+    comeAndGo,
+    openAndForget,
+    tellQuiet(look, 'look', 1, Number.MAX_SAFE_INTEGER, 1_000, 0),
+    tellQuiet('a heartbeat of 10,000 quiet rooms', 'room', QUIET, HEARTBEAT, HEARTBEAT, QUIET),
+    await pushPresences(),
+  ];
+  return { name: 'presence', benchmarks };
+}
+
+/** 10,000 rooms with a viewer each; the clock goes on by `step` ms, and `wanted` rooms are told of. */
+function tellQuiet(name: string, unit: string, units: number, heartbeat: number, step: number, wanted: number) {
+  const clock = new HandClock();
+  let told = 0;
+  const quiet = new QuietRooms(clock, heartbeat, () => {
+    told += 1;
+  });
+  for (let i = 0; i < QUIET; i += 1) {
+    const room = new Room(`room-${i}`, 1);
+    room.addViewers(0, JSON_CODEC, 1);
+    quiet.add(room);
+  }
+  const benchmark: MicroBenchmark<number> = {
+    name,
+    unit,
+    units,
+    prepare: () => {
+      told = 0;
+    },
+    run: () => {
+      clock.advance(step);
+      return told;
+    },
+    check: (count) => equal(count, wanted),
+  };
+  return benchmark;
+}
+
+async function pushPresences(): Promise<MicroBenchmark<void>> {
+  const end = new RingEnd();
+  const { clock } = await RoomsRig.create(QUIET, JSON_CODEC, end);
+  return {
+    name: 'the same through Rooms, pushed into the ring',
+    unit: 'room',
+    units: QUIET,
+    prepare: () => end.skip(),
+    run: async () => {
+      clock.advance(HEARTBEAT);
+      // The pusher gathers a turn's presences and writes them in a microtask before this one.
+      await undefined;
+    },
+    check: () => {
+      const types = end.read().map((frame) => (JSON.parse(Buffer.from(frame).toString()) as { type: string }).type);
+      deepEqual(types, new Array(QUIET).fill('presence'));
+    },
+  };
 }

@@ -1,13 +1,12 @@
+import { ChildServer } from '../run/server.ts';
+import { CASES, Workshop } from './cases.ts';
+import { CONTENDERS, withDeathSignal } from './contenders.ts';
+
 /**
  * `node contender-parent.fixture.js NAME…`: starts the contenders, prints their process ids in one line of JSON, and
  * waits for SIGKILL, or for SIGTERM, at which it ends without another thought. NAME may be a contender's, or that of a
  * program which does not look at its stdin: `heir` is told by Linux of its parent's end, and `stranger` is not.
  */
-import { ChildServer } from './child-server.ts';
-import { CONTENDERS } from './contenders.ts';
-import { withDeathSignal } from './death-signal.ts';
-import { CASES } from './peer-case.ts';
-import { Workshop } from './workshop.ts';
 
 const DEAF: [string, readonly string[]] = ['sh', ['-c', 'echo 1; exec sleep 60']];
 const workshop = new Workshop();

@@ -2,15 +2,9 @@ import { inflateRawSync } from 'node:zlib';
 import { unpack } from 'msgpackr';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
-import { FLOOR } from './c-and-go-contenders.ts';
-import type { RunningContender } from './contender.ts';
-import { CONTENDERS } from './contenders.ts';
-import { readFrames } from './frame-file.ts';
+import { CASES, type CaseName, type FrameKind, type PeerCase, readFrames, takeComments, Workshop } from './cases.ts';
+import { CONTENDERS, FLOOR, type RunningContender } from './contenders.ts';
 import { FrameViewer } from './frame-viewer.fixture.ts';
-import { CASES, type CaseName, type PeerCase } from './peer-case.ts';
-import { takeDrafts } from './peer-comments.ts';
-import type { FrameKind } from './peer-frames.ts';
-import { Workshop } from './workshop.ts';
 
 const VIEWERS = 5;
 const PUSHES = 8;
@@ -26,6 +20,7 @@ async function start(name: string, peerCase: PeerCase): Promise<RunningContender
   const started = await contender.start({ peerCase, viewers: VIEWERS, pushes: PUSHES, workshop, warmUpMs: 0 });
   running = started;
   viewers = await Promise.all(Array.from({ length: VIEWERS }, () => FrameViewer.open(started.address)));
+  started.push();
   return started;
 }
 
@@ -110,7 +105,7 @@ describe('volley', () => {
     const peerCase = CASES[name];
     const { findFault } = await start('volley', peerCase);
     // All that is posted before it begins again; a push that was late may hold two posts.
-    const posted = takeDrafts(0, PUSHES * peerCase.comments).map(({ text }) => text);
+    const posted = takeComments(0, PUSHES * peerCase.comments).map(({ text }) => text);
     for (const viewer of viewers) {
       const [frame] = await viewer.received(1);
       const bytes = name === 'large' ? inflateRawSync(frame as Buffer) : (frame as Buffer);
@@ -125,7 +120,7 @@ describe('volley', () => {
     const started = await start('volley', CASES.small);
     process.kill(started.pid, 'SIGKILL');
     expect(await started.ended).toBe('ended by SIGKILL');
-    await expect.poll(() => started.findFault?.(), { timeout: 5_000 }).toMatch(/^did not take \d+ posts whole$/);
+    await expect.poll(() => started.findFault?.(), { timeout: 5_000 }).toMatch(/^did not take all comments \(\w+\)$/);
   });
 });
 
@@ -168,7 +163,7 @@ describe('rows', () => {
   it('hold the eight members of every comment', () => {
     const [first] = framesOf('rows', CASES.large);
     const rows = unpack(first as Buffer) as unknown[][];
-    const drafts = takeDrafts(0, 1_000);
+    const drafts = takeComments(0, 1_000);
     expect(rows.map((row) => row[3])).toEqual(drafts.map(({ text }) => text));
     expect(rows.map((row) => [row[5], row[6]])).toEqual(drafts.map(({ color, size }) => [color, size]));
     expect(new Set(rows.map((row) => row.length))).toEqual(new Set([8]));

@@ -1,7 +1,309 @@
-import { FLOOR, GO_ARTICLE } from './c-and-go-contenders.ts';
-import type { Contender } from './contender.ts';
-import { JAVASCRIPT_CONTENDERS } from './javascript-contenders.ts';
-import { VOLLEY } from './volley-contender.ts';
+/** Volley, and the servers that it is held against. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { WebSocket } from 'ws';
+import { readVersion } from '../../src/cli/version.ts';
+import { compiledFile } from '../../src/compiled-file.ts';
+import { BenchError } from '../bench-error.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import { Feed, steadySchedule } from '../run/feed.ts';
+import { ChildServer, cleanEnvironment, startVolley } from '../run/server.ts';
+import { type CaseName, type FrameKind, type PeerCase, type PushOrder, takeComments, type Workshop } from './cases.ts';
 
-/** Everybody, volley first: the order of a turn and of the tables. */
-export const CONTENDERS: readonly Contender[] = [VOLLEY, FLOOR, ...JAVASCRIPT_CONTENDERS, GO_ARTICLE];
+const run = promisify(execFile);
+
+export interface StartOrder extends PushOrder {
+  readonly workshop: Workshop;
+  /** How long JavaScript runs before it is measured, beyond the warm-up that all have; ms. */
+  readonly warmUpMs: number;
+}
+
+/** What the load must know of a server. */
+export type Address = Pick<LoadPlan, 'url' | 'subprotocol' | 'protocol' | 'opaqueFrames' | 'hello' | 'extensions'> & {
+  readonly path: string;
+};
+
+/** A server that pushes between `push` and `pause`; it may push before the first of them. */
+export interface RunningContender {
+  readonly address: Address;
+  readonly pid: number;
+  /** How long it is to push to its viewers before it is measured, beyond the warm-up that all have; ms. */
+  readonly warmUpMs: number;
+  /** Resolves when the process ends, whatever ended it, with how. */
+  readonly ended: Promise<string>;
+  push(): void;
+  pause(): void;
+  /** What spoils the figures though the load saw nothing of it, as the end of a sentence that begins with its name. */
+  findFault?(): string | undefined;
+  /** Ends it and waits for its end. */
+  stop(): Promise<unknown>;
+}
+
+export interface Contender {
+  readonly name: string;
+  /** What it is and how it sends, for the page: a sentence without a full stop. */
+  readonly describe: string;
+  readonly cases: readonly CaseName[];
+  /** Builds what has to be built, once a run; says why it cannot take part, without a full stop. */
+  prepare(workshop: Workshop): Promise<{ readonly version: string } | { readonly missing: string }>;
+  /**
+   * Starts the server; nothing is left running when it throws.
+   * @throws BenchError when it does not start
+   */
+  start(order: StartOrder): Promise<RunningContender>;
+}
+
+/** The address of a server that knows nothing of volley's protocol. */
+export function opaqueAddress(port: number, path = '/', other: Partial<Address> = {}): Address {
+  return { url: `ws://127.0.0.1:${port}`, path, subprotocol: '', protocol: 'opaque', ...other };
+}
+
+const ROOM = 'bench';
+
+/** Rooms with one viewer each that are posted to while the server warms up, and how often a comment comes to each. */
+const WARM_UP_ROOMS = Array.from({ length: 8 }, (_, i) => `warm-up-${i}`);
+const WARM_UP_MS_A_COMMENT = 0.5;
+
+/** What the others are held against: one shard, fed over HTTP. */
+export const VOLLEY: Contender = {
+  name: 'volley',
+  describe: 'this project: one worker thread, fed over HTTP with the comments of a push at a time',
+  cases: ['small', 'large', 'spread'],
+  prepare: async () => ({ version: `volley ${readVersion()}` }),
+  start: async ({ peerCase, pushes, warmUpMs }) => {
+    const { comments, every, subprotocol } = peerCase;
+    const flags = ['--workers', '1', '--interval', String(every), '--idle-timeout', '900'];
+    const { child, viewerUrl, apiUrl, pid } = await startVolley(flags, 'volley', cleanEnvironment());
+    await warmUp(viewerUrl, apiUrl, peerCase, warmUpMs);
+    const schedule = steadySchedule(1, comments, every);
+    const feed = new Feed({ apiUrl, rooms: [ROOM], schedule, comments: takeComments(0, pushes * comments) });
+    return {
+      address: { url: viewerUrl, path: `/rooms/${ROOM}`, subprotocol, protocol: 'volley' },
+      pid,
+      warmUpMs: 0,
+      ended: child.ended,
+      push: () => feed.start(),
+      pause: () => feed.pause(),
+      findFault: () => {
+        const { refused } = feed.read();
+        return refused.size === 0 ? undefined : `did not take all comments (${[...refused.keys()].join(', ')})`;
+      },
+      stop: () => {
+        feed.stop();
+        return child.stop();
+      },
+    };
+  },
+};
+
+/**
+ * Has the server's code compiled before it is measured, as it is after the first minutes of a stream: at ten posts a
+ * second V8 would still be at it for most of the run. Whether all of these posts are taken does not matter.
+ */
+async function warmUp(viewerUrl: string, apiUrl: string, { comments, subprotocol }: PeerCase, ms: number) {
+  const viewers = WARM_UP_ROOMS.map((room) => new WebSocket(`${viewerUrl}/rooms/${room}`, subprotocol));
+  await Promise.all(viewers.map((viewer) => once(viewer, 'open')));
+  const feed = Feed.steady(apiUrl, WARM_UP_ROOMS, comments, Math.max(1, comments * WARM_UP_MS_A_COMMENT));
+  await sleep(ms);
+  feed.stop();
+  for (const viewer of viewers) viewer.terminate();
+}
+
+/** The contender of a process that takes `+` and `-` on stdin. */
+function toRunning(server: ChildServer, address: Address, warmUpMs = 0): RunningContender {
+  return {
+    address,
+    pid: server.pid,
+    warmUpMs,
+    ended: server.ended,
+    push: () => server.tell('+'),
+    pause: () => server.tell('-'),
+    stop: () => server.stop(),
+  };
+}
+
+/** The least that one host can do with ordinary calls. */
+export const FLOOR: Contender = {
+  name: 'floor',
+  describe:
+    'the least that one host can do with ordinary calls, in C: one thread, one `send(2)` of a ready frame a viewer and ' +
+    'push; in the large case of msgpack rows, else of the very frames that volley sends',
+  cases: ['small', 'large', 'spread'],
+  prepare: async ({ folder }) => {
+    const version = await readToolVersion('cc', '--version');
+    if (version === undefined) return { missing: 'no C compiler (cc) is installed' };
+    const source = compiledFile('../bench/peers/floor.c');
+    try {
+      await run('cc', ['-O2', '-Wall', '-Wextra', '-o', join(folder, 'floor'), source]);
+    } catch (error) {
+      throw new BenchError(`floor.c does not compile: ${firstLine(String((error as { stderr?: string }).stderr))}`);
+    }
+    return { version: `C, ${version}` };
+  },
+  start: async (order) => {
+    const { peerCase, workshop } = order;
+    const frames = workshop.framesFile(peerCase.name === 'large' ? 'rows' : 'columns', order);
+    const server = new ChildServer('floor', join(workshop.folder, 'floor'), [frames, String(peerCase.every)]);
+    return toRunning(server, opaqueAddress(await server.findPort()));
+  },
+};
+
+/** A contender of peer-server.ts. */
+function javaScript(
+  name: string,
+  describe: string,
+  sends: Partial<Record<CaseName, FrameKind>>,
+  version: () => string | Promise<string>,
+  address: Partial<Address> = {},
+): Contender {
+  return {
+    name,
+    describe,
+    cases: Object.keys(sends) as CaseName[],
+    prepare: async () => ({ version: await version() }),
+    start: async (order) => {
+      const { peerCase, workshop, warmUpMs } = order;
+      const frames = workshop.framesFile(sends[peerCase.name] ?? 'columns', order);
+      const args = [compiledFile('bench/peers/peer-server.js'), name, frames, String(peerCase.every)];
+      const server = new ChildServer(name, process.execPath, args, cleanEnvironment());
+      return toRunning(server, opaqueAddress(await server.findPort(), '/', address), warmUpMs);
+    },
+  };
+}
+
+const UWS_FRAMES = { small: 'columns', large: 'deflated' } as const;
+
+/** Loads it: which of the packages is used is not known before. */
+const readUwsVersion = async (): Promise<string> => (await import('../../workers/uws.ts')).library;
+
+const JAVASCRIPT: readonly Contender[] = [
+  javaScript(
+    'uws-send',
+    'plain uWebSockets.js: one `send` a viewer, of the very frames that volley sends',
+    UWS_FRAMES,
+    readUwsVersion,
+  ),
+  javaScript(
+    'uws-publish',
+    'uWebSockets.js alone in a worker thread, publishing the very frames that volley sends from shared memory: ' +
+      "what is left of volley's way when all of volley is taken away",
+    UWS_FRAMES,
+    readUwsVersion,
+  ),
+  javaScript(
+    'ws',
+    'ws, without compression: one `send` a viewer, of the very frames that volley sends',
+    { small: 'columns' },
+    () => readPackageVersion('ws'),
+  ),
+  javaScript(
+    'ws-deflate',
+    'ws with permessage-deflate at its own level: msgpack rows, compressed by the library once a viewer; ' +
+      'a viewer with more than 1 MiB waiting misses pushes',
+    { large: 'rows' },
+    () => readPackageVersion('ws'),
+    { extensions: 'permessage-deflate' },
+  ),
+  javaScript(
+    'socket.io',
+    'Socket.IO over WebSocket only: `io.emit` of the comments as an array of objects, which goes out as one JSON ' +
+      'text; that costs it half of what the same frame as a Buffer does, which it sends as two messages a viewer',
+    { small: 'columns' },
+    () => readPackageVersion('socket.io'),
+    // The packet that joins the main namespace.
+    { path: '/socket.io/?EIO=4&transport=websocket', hello: ['40'], opaqueFrames: 'text' },
+  ),
+];
+
+/** Comes with the workplace, not with the project. */
+const ARTICLE = compiledFile('../../shared/perf');
+
+/** The design that this project began with, in Go. */
+const GO_ARTICLE: Contender = {
+  name: 'go-article',
+  describe:
+    'the seed article’s design in Go (shared/perf): gorilla/websocket, a reader and a writer goroutine a viewer with ' +
+    'channels, the connections in shards under locks, one JSON a push with comments of its own',
+  cases: ['small', 'large'],
+  prepare: async ({ folder }) => {
+    if (!existsSync(join(ARTICLE, 'go-article'))) return { missing: '../shared/perf/go-article is not there' };
+    const version = await readToolVersion('go', 'version');
+    if (version === undefined) return { missing: 'Go is not installed' };
+    try {
+      await run('make', ['-C', ARTICLE, 'go-article', `OUT=${folder}`]);
+    } catch (error) {
+      return { missing: `it does not build (${firstLine(String((error as { stderr?: string }).stderr))})` };
+    }
+    return { version: version.replace(/^go version /, '') };
+  },
+  start: async ({ peerCase, workshop }) => {
+    const { comments, every } = peerCase;
+    const port = await findFreePort();
+    const flags = ['-port', port, '-rate', comments, '-tick', every].map(String);
+    const [file, args] = await withDeathSignal(join(workshop.folder, 'go-article'), flags);
+    const server = new ChildServer('go-article', file, args);
+    await server.answerOn(port);
+    // It takes no orders, so it is stopped as it stands.
+    return {
+      ...toRunning(server, opaqueAddress(port, '/ws')),
+      push: () => server.signal('SIGCONT'),
+      pause: () => server.signal('SIGSTOP'),
+      stop: () => {
+        server.signal('SIGCONT');
+        return server.stop();
+      },
+    };
+  },
+};
+
+/** Volley first: the order of the tables. */
+export const CONTENDERS: readonly Contender[] = [VOLLEY, FLOOR, ...JAVASCRIPT, GO_ARTICLE];
+
+/**
+ * The program and arguments to start instead, so that Linux kills `file` when its parent ends, even by SIGKILL, and even
+ * while it is stopped; the process is the same, `setpriv` of util-linux becomes `file`. Without setpriv, what was given.
+ */
+export async function withDeathSignal(file: string, args: readonly string[]): Promise<[string, readonly string[]]> {
+  const flags = ['--pdeathsig', 'KILL'];
+  try {
+    await run('setpriv', [...flags, 'true']);
+  } catch {
+    return [file, args];
+  }
+  return ['setpriv', [...flags, file, ...args]];
+}
+
+/** Name and version of a package of this project's node_modules. */
+function readPackageVersion(folder: string): string {
+  const path = compiledFile(`../node_modules/${folder}/package.json`);
+  const { name, version } = JSON.parse(readFileSync(path, 'utf8')) as { name: string; version: string };
+  return `${name} ${version}`;
+}
+
+/** The first line of what a tool says of its version; undefined when it is not installed. */
+async function readToolVersion(tool: string, flag: string): Promise<string | undefined> {
+  try {
+    return firstLine((await run(tool, [flag])).stdout);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.trim() !== '') ?? '';
+}
+
+async function findFreePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

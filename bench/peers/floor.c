@@ -1,7 +1,8 @@
 /*
  * floor FRAMES EVERY_MS: the least that one host can do for many WebSocket viewers with ordinary calls. One thread, one
- * epoll; every EVERY_MS ms one send(2) of a ready frame to each viewer. FRAMES holds the payloads, sent in turn, as
- * frame-file.ts writes them. The port, any that is free on 127.0.0.1, is printed. It ends when stdin does.
+ * epoll; every EVERY_MS ms one send(2) of a ready frame to each viewer, between a `+` and a `-` on stdin. FRAMES holds
+ * the payloads, sent in turn, as cases.ts writes them. The port, any that is free on 127.0.0.1, is printed. It ends when
+ * stdin does.
  *
  * A viewer whose socket does not take a whole frame gets the rest as soon as it can, and misses pushes until then.
  * What viewers send is thrown away, but a close frame is answered by closing.
@@ -236,11 +237,10 @@ static int listen_anywhere(void) {
   return listener;
 }
 
-static int start_timer(int ms) {
-  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+/* The first push is made at once; 0 ms stops the timer. */
+static void set_timer(int timer, int ms) {
   struct timespec span = {ms / 1000, ms % 1000 * 1000000L};
-  if (timer < 0 || timerfd_settime(timer, 0, &(struct itimerspec){span, span}, NULL) < 0) fail("timer");
-  return timer;
+  if (timerfd_settime(timer, 0, &(struct itimerspec){span, {0, ms > 0}}, NULL) < 0) fail("timer");
 }
 
 int main(int count, char **words) {
@@ -255,7 +255,9 @@ int main(int count, char **words) {
   read_frames(words[1]);
   poller = epoll_create1(0);
   if (poller < 0) fail("epoll");
-  int timer = start_timer(atoi(words[2])), listener = listen_anywhere();
+  int every = atoi(words[2]), listener = listen_anywhere();
+  int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+  if (timer < 0) fail("timer");
   watch(EPOLL_CTL_ADD, listener, EPOLLIN, &listener_mark);
   watch(EPOLL_CTL_ADD, timer, EPOLLIN, &timer_mark);
   watch(EPOLL_CTL_ADD, STDIN_FILENO, EPOLLIN, &parent_mark);
@@ -265,7 +267,13 @@ int main(int count, char **words) {
     if (ready < 0 && errno != EINTR) fail("epoll_wait");
     for (int i = 0; i < ready; i++) {
       void *data = events[i].data.ptr;
-      if (data == &parent_mark) return 0;
+      if (data == &parent_mark) {
+        char orders[64];
+        ssize_t length = read(STDIN_FILENO, orders, sizeof orders);
+        if (length <= 0) return 0;
+        set_timer(timer, orders[length - 1] == '+' ? every : 0);
+        continue;
+      }
       if (data == &listener_mark) {
         accept_viewers(listener);
       } else if (data == &timer_mark) {

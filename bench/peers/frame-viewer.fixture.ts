@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import type { Address } from './contender.ts';
+import type { Address } from './contenders.ts';
 
 /** How long a viewer waits for what must come, in ms. */
 const DEADLINE = 15_000;
@@ -20,12 +20,12 @@ export class FrameViewer {
 
   static async open({ url, path, subprotocol, hello, extensions }: Address): Promise<FrameViewer> {
     const protocols = subprotocol === '' ? [] : [subprotocol];
-    const socket = new WebSocket(url + path, protocols, { perMessageDeflate: extensions !== '' });
+    const socket = new WebSocket(url + path, protocols, { perMessageDeflate: extensions !== undefined });
     const viewer = new FrameViewer(socket);
     await new Promise<void>((resolve, reject) => {
       socket.once('open', resolve).once('error', reject);
     });
-    for (const text of hello) socket.send(text);
+    for (const text of hello ?? []) socket.send(text);
     return viewer;
   }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compiledFile } from '../../src/compiled-file.ts';
-import { withDeathSignal } from './death-signal.ts';
+import { withDeathSignal } from './contenders.ts';
 
 const NAMES = ['volley', 'floor', 'uws-send', 'uws-publish', 'ws', 'socket.io'];
 

@@ -1,8 +1,8 @@
 import { build } from 'hdr-histogram-js';
-import type { LoadFigures } from '../load/load-figures.ts';
-import type { RunResult } from '../scenarios/run-result.ts';
-import type { RunSettings } from '../scenarios/run-settings.ts';
-import type { MachineDocument } from './bench-document.ts';
+import type { LoadFigures } from '../load/results.ts';
+import type { RunSettings } from '../run/scenarios.ts';
+import type { MachineDocument } from './document.ts';
+import type { RunResult } from './result.ts';
 
 /** A histogram of these times in ms. */
 export function histogramOf(...times: readonly number[]) {
@@ -53,10 +53,7 @@ export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
     label: '1 server worker',
     settings: SETTINGS,
     shape: { sending: { kind: 'none' }, deaf: 0, churn: 0, serverArgs: [], others: 0, joins: false },
-    serverWorkers: 1,
-    serverIsLocal: true,
-    serverDescription: 'its own, --workers 1 --interval 100',
-    interrupted: false,
+    target: { workers: 1, isLocal: true, description: 'its own, --workers 1 --interval 100' },
     timings: [
       { key: 'postToReceipt', title: 'post to receipt', histogram: load.latency },
       { key: 'firstToLast', title: 'first to last viewer', histogram: load.spread },

@@ -1,0 +1,246 @@
+/** What the benchmarks work on: the real comments of bench/comments.xml, and rooms as the server puts them together. */
+import { equal } from 'node:assert/strict';
+import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
+import type { Clock } from '../../src/clock.ts';
+import type { Draft } from '../../src/comment.ts';
+import { type Codec, JSON_CODEC } from '../../src/frames/codec.ts';
+import { createRing, RingReader, RingWriter } from '../../src/frames/frame-ring.ts';
+import { largestBatch, mostRecalled } from '../../src/frames/push-size.ts';
+import { Pusher } from '../../src/frames/pusher.ts';
+import { checkComment } from '../../src/intake/comment-check.ts';
+import { Tally } from '../../src/metrics/tally.ts';
+import type { Origin, Room, Waiting } from '../../src/rooms/room.ts';
+import { Rooms } from '../../src/rooms/rooms.ts';
+import { MemoryStore } from '../../src/store/store-memory.ts';
+import { BenchError } from '../bench-error.ts';
+import { readComments } from '../run/feed.ts';
+
+const AT = 1_764_000_000_000;
+export const MAX_TEXT = 200;
+export const INTERVAL = 1_000;
+export const HEARTBEAT = 15_000;
+const RING = 16_777_216;
+
+export const COMMENTS: readonly RecordedComment[] = readComments().comments;
+
+/** Comments as sockets brought them, without an identity. */
+export const SOCKET_DRAFTS: readonly Draft[] = COMMENTS.map((comment) => draftOf(comment, false));
+
+function draftOf(comment: RecordedComment, hasIdentity: boolean): Draft {
+  const draft = checkComment(comment, MAX_TEXT, hasIdentity ? 'full' : 'none');
+  if (typeof draft === 'string') throw new BenchError(`the sample holds a comment that volley refuses: ${draft}`);
+  return draft;
+}
+
+/** The text message in which a viewer sends `comment`. */
+export function socketMessage({ text, mode, color, size }: RecordedComment, ref: string): string {
+  return JSON.stringify({ type: 'comment', ref, text, mode, color, size });
+}
+
+/** Gives the same things over and over, so that no two calls in a row have the same input. */
+export class Carousel<T> {
+  readonly all: readonly T[];
+  #index = 0;
+
+  constructor(things: readonly T[]) {
+    if (things.length === 0) throw new BenchError('the sample holds too few comments');
+    this.all = things;
+  }
+
+  next(): T {
+    this.#index = this.#index + 1 === this.all.length ? 0 : this.#index + 1;
+    return this.last;
+  }
+
+  /** What {@link next} returned. */
+  get last(): T {
+    return this.all[this.#index] as T;
+  }
+}
+
+/** Windows over the sample begin at most this many comments apart, so that there are several of large ones. */
+const STEP = 128;
+
+const ORIGIN: Origin = { stored: () => undefined, failed: () => undefined };
+
+/**
+ * Every run of `count` comments, as a room takes them to the store: spread over one second, as `Rooms.offer` keeps them.
+ * A single one comes from a socket; more come over HTTP, so each has an identity.
+ */
+export function takenBatches(count: number): Waiting[][] {
+  const batches: Waiting[][] = [];
+  for (let first = 0; first + count <= COMMENTS.length; first += Math.min(count, STEP)) {
+    const taken = COMMENTS.slice(first, first + count).map((comment, number) => {
+      const { text, mode, color, size, user, name, extra } = draftOf(comment, count > 1);
+      const at = AT + Math.floor((number * 1_000) / count);
+      return { text, mode, color, size, user, name, extra, at, origin: ORIGIN, number };
+    });
+    batches.push(taken);
+  }
+  return batches;
+}
+
+/** A clock that a benchmark moves by hand; what falls due runs in the turn in which it does. */
+export class HandClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  unix(): number {
+    return AT + this.#now;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: this.#now + ms, run };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** Runs every timer that falls due within `ms`, in order. */
+  advance(ms: number): void {
+    const end = this.#now + ms;
+    for (;;) {
+      let next: { readonly at: number; readonly run: () => void } | undefined;
+      for (const timer of this.#timers) {
+        if (timer.at <= end && (next === undefined || timer.at < next.at)) next = timer;
+      }
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#now = next.at;
+      next.run();
+    }
+    this.#now = end;
+  }
+}
+
+/** A ring with one reader. */
+export class RingEnd {
+  readonly writer: RingWriter;
+  readonly reader: RingReader;
+  head = 0;
+
+  /** @param shards that the ring has masks for */
+  constructor(shards = 1) {
+    const memory = createRing(RING, shards);
+    this.writer = new RingWriter(memory);
+    this.writer.attach(0);
+    this.reader = new RingReader(memory, 0);
+  }
+
+  /** Reads everything that was pushed, which makes room for more. Frames are copies. */
+  read(): Uint8Array[] {
+    const frames: Uint8Array[] = [];
+    this.reader.read(this.head, (_topic, frame) => frames.push(Uint8Array.from(frame)));
+    return frames;
+  }
+
+  /** The same, without looking at it. */
+  skip(): void {
+    this.reader.read(this.head, () => undefined);
+  }
+}
+
+/**
+ * Bytes that the store keeps. Few, so that it is full after a few calls: from then on every batch pushes one out, as in a
+ * server that has run for minutes, and the garbage collector has no more to do at the end than at the start.
+ */
+const KEPT = 4_194_304;
+
+/** The defaults of the settings. */
+const LIMITS = { interval: INTERVAL, heartbeat: HEARTBEAT, maxBatch: 1_000, maxPending: 5_000, maxPendingAll: 200_000 };
+
+const rethrow = (_room: unknown, error: unknown): never => {
+  throw error;
+};
+
+/** Rooms with one viewer each, on the memory store and a clock that is moved by hand. */
+export class RoomsRig {
+  readonly clock = new HandClock();
+  readonly tally = new Tally();
+  stored = 0;
+  failed = 0;
+  readonly origin: Origin = { stored: () => (this.stored += 1), failed: () => (this.failed += 1) };
+  readonly store = new MemoryStore({ comments: 10_000, bytes: KEPT, age: 3_600_000, clock: this.clock });
+  readonly rooms: Rooms;
+  readonly names: readonly string[];
+  /** Pushes that {@link fire} waits for. */
+  #missing = 0;
+  #committed = (): void => undefined;
+  readonly #drafts = new Carousel(SOCKET_DRAFTS);
+
+  private constructor(rooms: number, codec: Codec, end: RingEnd | undefined) {
+    const { clock, tally, store } = this;
+    const committed = (room: Room, seq: number): void => {
+      this.rooms.committed(room, seq);
+      this.#missing -= 1;
+      if (this.#missing === 0) this.#committed();
+    };
+    const wake = (_shard: number, head: number): void => {
+      if (end !== undefined) end.head = head;
+    };
+    // Without a ring every push is committed in the turn in which it comes.
+    const sink =
+      end === undefined
+        ? {
+            push: (room: Room, batches: readonly { seq: number }[]) => committed(room, batches.at(-1)?.seq ?? room.seq),
+            pushPresence: () => undefined,
+          }
+        : new Pusher({
+            clock,
+            ring: end.writer,
+            tally,
+            wake,
+            committed,
+            oversized: (room) => rethrow(room, 'too large'),
+          });
+    const sizes = { maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT), maxRecalled: mostRecalled(16 * 1_048_576) };
+    this.rooms = new Rooms({ ...LIMITS, ...sizes, clock, store, sink, shards: 1, tally, onFault: rethrow });
+    this.names = Array.from({ length: rooms }, (_, i) => `room-${i}`);
+    for (const name of this.names) this.rooms.join(name, 0, codec, 1);
+  }
+
+  static async create(rooms: number, codec: Codec = JSON_CODEC, end?: RingEnd): Promise<RoomsRig> {
+    const rig = new RoomsRig(rooms, codec, end);
+    await rig.store.start({
+      tail: (batches) => rig.rooms.tail(batches),
+      recalled: (comments) => rig.rooms.recalled(comments),
+      state: (state) => rig.rooms.storeState(state),
+    });
+    return rig;
+  }
+
+  /** Offers `each` real comments to every room; returns how many were accepted. */
+  offer(each: number): number {
+    let accepted = 0;
+    for (const name of this.names) {
+      for (let i = 0; i < each; i += 1) {
+        if (this.rooms.offer(name, this.#drafts.next(), this.origin, i) === undefined) accepted += 1;
+      }
+    }
+    return accepted;
+  }
+
+  /** Has every room, each with something pending, fire at once. Resolves when all pushes are committed. */
+  fire(): Promise<void> {
+    this.#missing += this.names.length;
+    const all = new Promise<void>((resolve) => {
+      this.#committed = resolve;
+    });
+    this.clock.advance(INTERVAL);
+    return all;
+  }
+
+  /** Throws unless nothing is pending, nothing failed, and every room is at its newest batch. */
+  checkFired(): void {
+    equal(this.rooms.pending, 0);
+    equal(this.failed, 0);
+    for (const name of this.names) {
+      const room = this.rooms.get(name);
+      equal(room?.phase, 'idle');
+      equal(room?.seq, room?.ownSeq);
+    }
+  }
+}

@@ -1,0 +1,306 @@
+/** The only feeder: real comments, posted over HTTP, at a steady pace or at moments drawn at random. */
+import { readFileSync } from 'node:fs';
+import { Agent, type ClientRequest, request } from 'node:http';
+import { parseRecording, type RecordedComment, RecordingError } from '../../scripts/bilibili-xml.ts';
+import { compiledFile } from '../../src/compiled-file.ts';
+import { checkComment } from '../../src/intake/comment-check.ts';
+import { seeded } from '../../src/seeded.ts';
+import { BenchError } from '../bench-error.ts';
+import { Pace } from '../load/senders.ts';
+import { addTo, benchNow } from '../load/tally.ts';
+
+/** The real recording that ships with the project. */
+export const SAMPLE = compiledFile('../bench/comments.xml');
+
+/** The server's default `--max-text`. */
+const MAX_TEXT = 200;
+
+/**
+ * Reads the comments of a Bilibili XML recording that a server with default settings accepts, and counts the entries
+ * that it would refuse.
+ * @throws BenchError when the file cannot be read, is no such recording, or holds no such comment
+ */
+export function readComments(file = SAMPLE): { comments: readonly RecordedComment[]; leftOut: number } {
+  const { moments, leftOut } = readRecording(file);
+  const comments = moments.flatMap(({ comment }) =>
+    typeof checkComment(comment, MAX_TEXT, 'full') === 'object' ? [comment] : [],
+  );
+  if (comments.length === 0) {
+    throw new BenchError(`the comments file ${file} has no comment that the server would take`);
+  }
+  const unfit = [...leftOut.values()].reduce((sum, count) => sum + count, moments.length - comments.length);
+  return { comments, leftOut: unfit };
+}
+
+function readRecording(file: string): ReturnType<typeof parseRecording> {
+  let xml: string;
+  try {
+    xml = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new BenchError(`the comments file ${file} cannot be read (${(error as Error).message})`);
+  }
+  if (xml.trim() === '') throw new BenchError(`the comments file ${file} is empty`);
+  try {
+    return parseRecording(xml);
+  } catch (error) {
+    if (!(error instanceof RecordingError)) throw error;
+    throw new BenchError(`the comments file ${file} cannot be used: ${error.message}`);
+  }
+}
+
+/** One post: the comments of one room that have come due. Times in ms since the feed began. */
+export interface DuePost {
+  /** The room's index. */
+  readonly room: number;
+  readonly at: number;
+  /** When each of its comments was due, rising, none above `at`; may be empty. */
+  readonly due: readonly number[];
+}
+
+/** Says when which post is to be made, one after the other. */
+type Schedule = Iterator<DuePost, never, undefined>;
+
+/** `comments` comments to every room each `every` ms, the first at once. */
+export function* steadySchedule(rooms: number, comments: number, every: number): Generator<DuePost, never, undefined> {
+  for (let turn = 0; ; turn += 1) {
+    const at = turn * every;
+    for (let room = 0; room < rooms; room += 1) yield { room, at, due: new Array<number>(comments).fill(at) };
+  }
+}
+
+/** Any number: two runs post at the same times. */
+const SEED = 20_261_123;
+
+/**
+ * Each comment is due at a time of its own, drawn within its share of a second, so that over a run comments meet every
+ * moment of the server's interval alike. A room whose comments are less than a gap apart has one post each gap, at a
+ * time drawn within it, with what is due by then; otherwise each comment is posted when it is due.
+ * @param rate comments a second in each room
+ * @param gap ms
+ */
+export function* randomSchedule(rooms: number, rate: number, gap: number): Generator<DuePost, never, undefined> {
+  const random = seeded(SEED);
+  const isSingle = gap <= 1_000 / rate;
+  const length = isSingle ? 1_000 / rate : gap;
+  const paces = Array.from({ length: isSingle ? 0 : rooms }, () => new Pace(rate, 0, 0, random));
+  for (let turn = 0; ; turn += 1) {
+    const posts = Array.from({ length: rooms }, (_, room) => ({ room, at: (turn + random()) * length }));
+    posts.sort((one, other) => one.at - other.at);
+    for (const { room, at } of posts) yield { room, at, due: isSingle ? [at] : (paces[room]?.due(at) ?? []) };
+  }
+}
+
+/** Posts a second that the bench can make without being the limit. */
+const MOST_POSTS = 500;
+const LEAST_GAP_MS = 10;
+const MOST_GAP_MS = 100;
+
+/** A room has at most so many posts in an interval, as those that wait for the store each hold a socket. */
+const MOST_IN_INTERVAL = 200;
+
+/**
+ * The ms between two posts to a room: as few as the number of rooms allows, since the wait of a comment for its post
+ * counts as latency; never more than 100 or the server's interval.
+ */
+export function chooseGap({ rooms, interval }: { rooms: number; interval: number }): number {
+  const affordable = Math.max(LEAST_GAP_MS, (rooms * 1_000) / MOST_POSTS, interval / MOST_IN_INTERVAL);
+  return Math.min(MOST_GAP_MS, interval, affordable);
+}
+
+/** Posts that may wait for the store at once, and sockets for them and for those that do not wait. */
+export const MOST_WAITING = 256;
+const MOST_SOCKETS = MOST_WAITING + 64;
+
+/** Beyond this nothing is posted: the server takes posts more slowly than they come, and they take memory. */
+const MOST_UNDER_WAY = 20_000;
+
+/** A post without an answer after this long is given up, in ms. */
+const ANSWER_MS = 15_000;
+
+export interface FeedPlan {
+  /** `http://HOST:PORT` */
+  readonly apiUrl: string;
+  readonly rooms: readonly string[];
+  readonly schedule: Schedule;
+  /** Posted one after the other, over and over. */
+  readonly comments: readonly RecordedComment[];
+  /** Rooms, by index, whose posts wait for the store, so that `onPosted` is told their comments' ids. */
+  readonly timed?: ReadonlySet<number>;
+  /** A comment was stored under `id`; `at` is the `benchNow()` at which it was due. */
+  readonly onPosted?: (room: number, id: string, at: number) => void;
+}
+
+/** What a feed did since `begin`. */
+export interface FeedFigures {
+  readonly posts: number;
+  /** Comments in those posts. */
+  readonly sent: number;
+  readonly accepted: number;
+  /** Refused comments by code; where a post failed altogether, by the system's code. */
+  readonly refused: ReadonlyMap<string, number>;
+  /** Comments that were not posted because too many posts were under way. */
+  readonly unposted: number;
+  /** By how much the latest post missed its time, in ms. */
+  readonly worstLate: number;
+  /** How long comments waited for their post on average, by the plan, in ms: it is in their latency. */
+  readonly meanWait: number;
+}
+
+/** Posts at the times of a schedule, whatever the answers are. */
+export class Feed {
+  readonly #plan: FeedPlan;
+  readonly #texts: readonly string[];
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
+  readonly #underWay = new Set<ClientRequest>();
+  #next: DuePost;
+  #timer: NodeJS.Timeout | undefined;
+  /** benchNow() at the schedule's 0. */
+  #startedAt = 0;
+  #wasPaused = false;
+  #nextText = 0;
+  #figures = emptyFigures();
+
+  constructor(plan: FeedPlan) {
+    this.#plan = plan;
+    this.#texts = plan.comments.map((comment) => JSON.stringify(comment));
+    this.#next = plan.schedule.next().value;
+  }
+
+  /** Starts a feed of `comments` real comments to each room, every `every` ms. */
+  static steady(apiUrl: string, rooms: readonly string[], comments: number, every: number): Feed {
+    const schedule = steadySchedule(rooms.length, comments, every);
+    const feed = new Feed({ apiUrl, rooms, schedule, comments: readComments().comments });
+    feed.start();
+    return feed;
+  }
+
+  /** Starts, or goes on after a pause with the next post, at once. */
+  start(): void {
+    this.#startedAt = benchNow() - (this.#wasPaused ? this.#next.at : 0);
+    this.#postDue();
+  }
+
+  pause(): void {
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#wasPaused = true;
+  }
+
+  /** Counts anew from here. */
+  begin(): void {
+    this.#figures = emptyFigures();
+  }
+
+  read(): FeedFigures {
+    const { waited, ...figures } = this.#figures;
+    const meanWait = figures.sent === 0 ? 0 : waited / figures.sent;
+    return { ...figures, meanWait, refused: new Map(figures.refused) };
+  }
+
+  /** Ends the feed without waiting for answers; returns how many comments were refused. Idempotent. */
+  stop(): number {
+    clearTimeout(this.#timer);
+    const refused = [...this.#figures.refused.values()].reduce((sum, count) => sum + count, 0);
+    // The agent would open sockets anew for those that still wait for one.
+    for (const posting of this.#underWay) posting.destroy();
+    this.#agent.destroy();
+    return refused;
+  }
+
+  #postDue(): void {
+    const now = benchNow() - this.#startedAt;
+    for (; this.#next.at <= now; this.#next = this.#plan.schedule.next().value) {
+      if (this.#next.due.length === 0) continue;
+      this.#figures.worstLate = Math.max(this.#figures.worstLate, now - this.#next.at);
+      this.#post(this.#next);
+    }
+    const wait = this.#next.at - (benchNow() - this.#startedAt);
+    this.#timer = setTimeout(() => this.#postDue(), Math.max(0, wait));
+  }
+
+  #post({ room, at, due }: DuePost): void {
+    const { apiUrl, rooms, timed, onPosted } = this.#plan;
+    if (this.#underWay.size >= MOST_UNDER_WAY) {
+      this.#figures.unposted += due.length;
+      return;
+    }
+    for (const time of due) this.#figures.waited += at - time;
+    const url = `${apiUrl}/rooms/${rooms[room]}/comments${timed?.has(room) ? '?wait=stored' : ''}`;
+    const startedAt = this.#startedAt;
+    const texts = due.map(() => this.#texts[this.#nextText++ % this.#texts.length]);
+    this.#send(url, Buffer.from(`[${texts.join(',')}]`), due.length, (ids) => {
+      ids.forEach((id, index) => {
+        if (id !== null) onPosted?.(room, id, startedAt + (due[index] ?? at));
+      });
+    });
+  }
+
+  #send(url: string, body: Buffer, count: number, onIds: (ids: readonly (string | null)[]) => void): void {
+    const headers = { 'content-type': 'application/json', 'content-length': body.length };
+    const figures = this.#figures;
+    let isOver = false;
+    // A post can fail more than once: when it is given up, and then when its socket goes.
+    const fail = (error: NodeJS.ErrnoException): void => {
+      if (!isOver) addTo(figures.refused, error.code ?? error.message, count);
+      isOver = true;
+    };
+    figures.posts += 1;
+    figures.sent += count;
+    const posting = request(url, { method: 'POST', agent: this.#agent, headers, timeout: ANSWER_MS }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part));
+      answer.on('error', fail);
+      answer.once('end', () => {
+        isOver = true;
+        const outcome = readPostAnswer(answer.statusCode ?? 0, Buffer.concat(parts).toString(), count);
+        figures.accepted += outcome.accepted;
+        for (const [code, refused] of outcome.refused) addTo(figures.refused, code, refused);
+        onIds(outcome.ids);
+      });
+    });
+    posting.once('timeout', () => posting.destroy(Object.assign(new Error('no answer'), { code: 'NO_ANSWER' })));
+    posting.on('error', fail);
+    posting.once('close', () => this.#underWay.delete(posting));
+    this.#underWay.add(posting);
+    posting.end(body);
+  }
+}
+
+function emptyFigures() {
+  return { posts: 0, sent: 0, accepted: 0, refused: new Map<string, number>(), unposted: 0, worstLate: 0, waited: 0 };
+}
+
+/** What became of the comments of one post. */
+interface PostOutcome {
+  readonly accepted: number;
+  /** The id of each comment, null where it was refused. Empty where the answer has none. */
+  readonly ids: readonly (string | null)[];
+  readonly refused: ReadonlyMap<string, number>;
+}
+
+/** Reads the API's answer to a post of `count` comments. Any other answer refuses all under `HTTP` and its status. */
+export function readPostAnswer(status: number, body: string, count: number): PostOutcome {
+  const answer = parseObject(body);
+  const refused = new Map<string, number>();
+  for (const entry of Array.isArray(answer.refused) ? (answer.refused as unknown[]) : []) {
+    addTo(refused, String((entry as Record<string, unknown> | null)?.code), 1);
+  }
+  if (status === 201 || status === 202) {
+    const ids = Array.isArray(answer.ids) ? (answer.ids as unknown[]) : [];
+    const accepted = typeof answer.accepted === 'number' ? answer.accepted : 0;
+    return { accepted, ids: ids.map((id) => (typeof id === 'string' ? id : null)), refused };
+  }
+  const rest = [...refused.values()].reduce((left, listed) => left - listed, count);
+  if (rest > 0) addTo(refused, typeof answer.code === 'string' ? answer.code : `HTTP ${status}`, rest);
+  return { accepted: 0, ids: [], refused };
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}

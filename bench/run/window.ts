@@ -1,0 +1,307 @@
+/** What the runs of all scenarios are made of: what ends them early, their load and feed, and a span that is measured. */
+import { setMaxListeners } from 'node:events';
+import { cpus } from 'node:os';
+import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
+import { CODECS, SUBPROTOCOLS } from '../../src/frames/codec.ts';
+import { threadCpuSeconds } from '../../src/metrics/thread-stats.ts';
+import { BenchError } from '../bench-error.ts';
+import { Load } from '../load/load.ts';
+import { type LoadPlan, Seats } from '../load/plan.ts';
+import type { LoadFigures } from '../load/results.ts';
+import { benchNow } from '../load/tally.ts';
+import { isUnknown, type Unknown } from '../report/result.ts';
+import { chooseGap, Feed, type FeedFigures, MOST_WAITING, randomSchedule } from './feed.ts';
+import type { RunSettings, Shape } from './scenarios.ts';
+import { compareReadings, readServer, type ServerFigures, type ServerReading } from './server-stats.ts';
+
+/** Ctrl-C came before anything was measured. */
+export class Interrupted extends Error {
+  override name = 'Interrupted';
+}
+
+/** What can end a run before its time: Ctrl-C, and a failure that is noticed beside it, such as a server that is gone. */
+export class RunWatch {
+  readonly #ended: Promise<void>;
+  #fail: (failure: BenchError) => void = () => undefined;
+
+  /** @param signal aborts with the first Ctrl-C */
+  constructor(signal: AbortSignal) {
+    // One signal is watched by every run of a comparison.
+    setMaxListeners(0, signal);
+    this.#ended = new Promise((resolve, reject) => {
+      this.#fail = reject;
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    // A failure may come while nothing waits; the next to wait gets it.
+    this.#ended.catch(() => undefined);
+  }
+
+  /** Everything that waits, or will wait, rejects with this. Only the first failure counts. */
+  fail(failure: BenchError): void {
+    this.#fail(failure);
+  }
+
+  /**
+   * Waits so many ms; returns false when it was interrupted before the time was over.
+   * @throws BenchError that {@link fail} was told
+   */
+  async pause(ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const over = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), Math.max(0, ms));
+    });
+    try {
+      return await Promise.race([this.#ended.then(() => false), over]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * Waits for `work` unless the run ends first; `undo` then clears up what the work comes to in the end.
+   * @throws Interrupted, and the BenchError that {@link fail} was told
+   */
+  async await<T>(work: Promise<T>, undo: (result: T) => unknown = () => undefined): Promise<T> {
+    const ended = this.#ended.then(() => {
+      throw new Interrupted();
+    });
+    try {
+      return await Promise.race([ended, work]);
+    } catch (error) {
+      work.then(undo).catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** Is told how far a run is; a bar in the terminal, or nothing. */
+export interface RunProgress {
+  /** A phase of `total` steps begins: {@link advance} tells which are done. */
+  count(name: string, total: number): void;
+  advance(done: number): void;
+  /** A phase begins that lasts so many seconds. */
+  wait(name: string, seconds: number): void;
+  /** A few words on what was just seen. */
+  note(words: string): void;
+}
+
+/** The server that is measured. */
+export interface ServerTarget {
+  readonly viewerUrl: string;
+  /** Null where it is unknown: then its figures are, too. */
+  readonly apiUrl: string | null;
+  /** Null where the process is not the bench's own child. */
+  readonly pid: number | null;
+  readonly workers: number | null;
+  /** Whether it runs on this machine. */
+  readonly isLocal: boolean;
+  readonly description: string;
+}
+
+/** Everything that a run needs. */
+export interface RunContext {
+  readonly target: ServerTarget;
+  /** Tells it from the other runs of a comparison. */
+  readonly label: string;
+  readonly settings: RunSettings;
+  readonly shape: Shape;
+  readonly comments: readonly RecordedComment[];
+  readonly watch: RunWatch;
+  readonly progress: RunProgress;
+}
+
+/** The names of the rooms of a run. */
+export function nameRooms(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `bench-${i}`);
+}
+
+/** Viewers that decode all they get: enough for percentiles, few enough to cost little. */
+const SAMPLED = 50;
+const LEAST_STEP = 10;
+
+/** The load that settings and a scenario's shape ask for. */
+export function planLoad(
+  url: string,
+  settings: RunSettings,
+  shape: Shape,
+  comments: readonly RecordedComment[],
+): LoadPlan {
+  const { connections, rooms, workers, codec, senders } = settings;
+  return {
+    url,
+    paths: nameRooms(rooms).map((room) => `/rooms/${room}`),
+    subprotocol: SUBPROTOCOLS[CODECS.indexOf(codec)] ?? '',
+    protocol: 'volley',
+    connections,
+    threads: Math.min(workers, connections),
+    senders,
+    sending: shape.sending,
+    comments: comments.map(({ text, mode, color, size }) => ({ text, mode, color, size })),
+    deaf: shape.deaf,
+    churn: shape.churn,
+    sampleEvery: Math.max(LEAST_STEP, Math.ceil(connections / SAMPLED)),
+  };
+}
+
+/**
+ * The rooms, by index, whose posts wait for the store: those with a sampled viewer, as many as keep the posts that wait
+ * below {@link MOST_WAITING}, those with the most sampled viewers first.
+ * @param interval ms that a post waits at most
+ * @param gap ms between two posts to a room
+ * @param rate comments a second in each room
+ */
+export function chooseTimedRooms(plan: LoadPlan, interval: number, gap: number, rate: number): Set<number> {
+  const waiting = 1 + Math.ceil(interval / Math.max(gap, 1_000 / rate));
+  const most = Math.max(1, Math.floor(MOST_WAITING / waiting));
+  const counts = new Seats(plan).countByRoom(({ sampled }) => sampled);
+  const rooms = [...counts.keys()].filter((room) => (counts[room] ?? 0) > 0);
+  rooms.sort((one, other) => (counts[other] ?? 0) - (counts[one] ?? 0));
+  return new Set(rooms.slice(0, most));
+}
+
+/**
+ * Opens the connections of `plan`; from then on the run ends when the server is gone.
+ * @throws BenchError when not all come up; Interrupted on Ctrl-C
+ */
+export async function openLoad(plan: LoadPlan, { watch, progress }: RunContext, phase: string): Promise<Load> {
+  progress.count(phase, plan.connections);
+  const starting = Load.start(plan, (up) => progress.advance(up));
+  const load = await watch.await(starting, (late) => late.stop());
+  load.onGone = (why) => watch.fail(why);
+  return load;
+}
+
+/** Ends feed and loads. What closes from then on is the bench's doing. */
+export async function endLoads(feed: Feed | null, loads: readonly Load[]): Promise<void> {
+  feed?.stop();
+  for (const load of loads) load.onGone = undefined;
+  await Promise.all(loads.map((load) => load.stop()));
+}
+
+/**
+ * A feed for the rooms that `plan` watches; null where viewers send, or where there is no API to post to.
+ * @param tell is told of each comment that was timed: the load that measures
+ */
+export function planFeed(
+  { target: { apiUrl }, settings, shape, comments }: RunContext,
+  plan: LoadPlan,
+  tell: Load['posted'],
+): Feed | null {
+  if (shape.sending.kind !== 'none' || apiUrl === null) return null;
+  const rooms = nameRooms(settings.rooms);
+  const { rate, interval } = settings;
+  const gap = chooseGap(settings);
+  return new Feed({
+    apiUrl,
+    rooms,
+    comments,
+    schedule: randomSchedule(rooms.length, rate, gap),
+    timed: chooseTimedRooms(plan, interval, gap, rate),
+    onPosted: (room, id, at) => tell(`/rooms/${rooms[room]}`, id, at),
+  });
+}
+
+/** Why a server without `--api-url` has no figures. */
+export const NO_API: Unknown = { unknown: 'no --api-url was given' };
+
+/** What was measured between the opening and the closing of a window. */
+export interface WindowFigures {
+  readonly load: LoadFigures;
+  readonly feed: FeedFigures | null;
+  readonly server: ServerFigures | Unknown;
+  /** Resident bytes of the server at the opening and at the closing. */
+  readonly memory: { readonly from: number; readonly to: number } | Unknown;
+  readonly generator: GeneratorFigures;
+}
+
+/**
+ * Begins to measure load, feed, server and generator together. What it returns ends the measuring; `others` are the
+ * figures of what else loaded the server meanwhile.
+ * @throws BenchError when the server's metrics cannot be read, or, at the end, all comments were refused
+ */
+export async function openWindow(target: ServerTarget, load: Load, feed: Feed | null) {
+  await load.begin();
+  feed?.begin();
+  const from = await readTarget(target);
+  const readGenerator = measureGenerator();
+  return async (others: readonly LoadFigures[] = []): Promise<WindowFigures> => {
+    const to = await readTarget(target);
+    const measured = await load.end();
+    const isKnown = from !== null && to !== null;
+    const figures: WindowFigures = {
+      load: measured,
+      feed: feed?.read() ?? null,
+      generator: readGenerator([measured, ...others]),
+      server: isKnown ? compareReadings(from, to) : NO_API,
+      memory: isKnown ? { from: from.memory, to: to.memory } : NO_API,
+    };
+    checkAccepted(figures);
+    return figures;
+  };
+}
+
+/** What generating the load cost, and how busy the machine was. CPU in cores. */
+export type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
+
+/** Measures what the bench uses and how busy the machine is, until the returned function is called. */
+function measureGenerator() {
+  const at = benchNow();
+  const own = threadCpuSeconds();
+  const before = process.cpuUsage();
+  const machine = readMachine();
+  return (loads: readonly LoadFigures[]) => {
+    const seconds = (benchNow() - at) / 1_000;
+    const { busy, total, cores } = readMachine();
+    const passed = total - machine.total;
+    const { user, system } = process.cpuUsage(before);
+    return {
+      /** The whole process of the bench, V8's and libuv's threads included. */
+      totalCores: (user + system) / 1e6 / seconds,
+      threadsCores: loads.reduce((sum, { cpu }) => sum + cpu, 0),
+      busiestCores: Math.max(...loads.map(({ busiest }) => busiest)),
+      /** The longest that a load thread's loop was blocked, in ms. */
+      worstDelay: Math.max(...loads.map(({ worstDelay }) => worstDelay)),
+      /** The bench's main thread: it posts the comments that come over HTTP. */
+      mainCores: (threadCpuSeconds() - own) / seconds,
+      /** Cores of this machine that were busy, whatever used them. */
+      machineBusyCores: passed > 0 ? ((busy - machine.busy) / passed) * cores : 0,
+      machineCores: cores,
+    };
+  };
+}
+
+function readTarget({ apiUrl, pid }: ServerTarget): Promise<ServerReading> | null {
+  return apiUrl === null ? null : readServer(apiUrl, pid);
+}
+
+/** Times of all cores together, in ms. */
+function readMachine(): { busy: number; total: number; cores: number } {
+  const times = cpus().map((core) => core.times);
+  const busy = times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, 0);
+  return { busy, total: times.reduce((sum, { idle }) => sum + idle, busy), cores: times.length };
+}
+
+/**
+ * A window in which no frame came has measured nothing.
+ * @throws BenchError; Interrupted where Ctrl-C left it no time
+ */
+export function checkFrames({ frames, seconds }: LoadFigures, url: string, interrupted: boolean): void {
+  if (frames > 0) return;
+  if (interrupted) throw new Interrupted();
+  throw new BenchError(`no frame came from ${url} in ${seconds.toFixed(1)} s, so nothing was measured`);
+}
+
+/** A window whose comments were all refused has measured nothing, even if frames came of what was posted before. */
+function checkAccepted({ load, feed, server }: WindowFigures): void {
+  // Posts that wait for the store have no answer yet, but the server has counted their comments.
+  const accepted = Math.max(feed?.accepted ?? load.acked, isUnknown(server) ? 0 : server.accepted);
+  const refused = feed?.refused ?? load.refused;
+  if (accepted > 0 || refused.size === 0) return;
+  throw new BenchError(`all comments were refused (${listCodes(refused)}), so nothing was measured`);
+}
+
+/** `ROOM_BUSY 4, BUSY 1` */
+export function listCodes(counts: ReadonlyMap<string | number, number>): string {
+  return [...counts].map(([code, count]) => `${code} ${count}`).join(', ');
+}
