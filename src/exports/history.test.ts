@@ -187,8 +187,8 @@ describe('a walk through the history of a room', () => {
     expect(await walk(store, { limit: 100, newestFirst })).toHaveLength(100);
     expect(asked.slice(1)).toEqual([6_400]);
     expect(await walk(store, { newestFirst })).toHaveLength(300);
-    expect(asked.at(-1)).toBeGreaterThan(30_000);
-    expect(Math.max(...asked)).toBeLessThanOrEqual(65_536);
+    expect(asked).toContain(16_384);
+    expect(Math.max(...asked)).toBe(16_384);
   });
 
   it('reads more and more where few comments are wanted and few are found', async () => {

@@ -5,7 +5,7 @@ import { type Store, type StoredBatch, seqBefore } from '../store/store.ts';
 import type { TurnQueue } from '../turn-queue.ts';
 
 /** Most bytes of batches read from the store at a time: what a reading leaves for the garbage collector counts in the memory of an export. */
-const READ_BYTES = 32_768;
+const READ_BYTES = 16_384;
 
 /** Who wants few comments begins with as many bytes for each, and no fewer than these at all. */
 const COMMENT_BYTES = 64;
