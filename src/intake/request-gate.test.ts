@@ -175,10 +175,9 @@ describe('a connection', () => {
       while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
     };
     await until(() => seen.length === 1 && socket.isPaused());
-    const read = socket.bytesRead;
     for (let i = 0; i < 200; i += 1) await new Promise((resolve) => setImmediate(resolve));
-    expect(socket.bytesRead).toBe(read);
-    expect(read).toBeLessThan(200_000);
+    // Two reads of 64 KB, and the one that Node keeps for itself when a socket is paused.
+    expect(socket.bytesRead).toBeLessThanOrEqual(3 * 65_536);
     held.pop()?.end('ok');
     await until(() => seen.length === 2);
     expect([seen[1]?.line, mostOpen, floods]).toEqual(['GET /rest', 1, 0]);
