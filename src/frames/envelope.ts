@@ -48,8 +48,8 @@ export function decodeEnvelope(value: Buffer): EncodedBatch {
   return {
     bytes: viewOf(value, HEADER, shownEnd),
     count: value.readUInt32BE(1),
-    ...(restEnd > shownEnd ? { rest: viewOf(value, shownEnd, restEnd) } : {}),
-    ...(value.length > restEnd ? { private: viewOf(value, restEnd, value.length) } : {}),
+    rest: restEnd > shownEnd ? viewOf(value, shownEnd, restEnd) : undefined,
+    private: value.length > restEnd ? viewOf(value, restEnd, value.length) : undefined,
   };
 }
 

@@ -1,17 +1,7 @@
 import type { SteadyClock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
 import type { LevelDatabase, LevelStoreOptions } from './level-database.ts';
-import {
-  batchKey,
-  counterKey,
-  numberOf,
-  type OrderedBatch,
-  type OrderValue,
-  packEntry,
-  readPacked,
-  readRange,
-  roomKey,
-} from './level-keys.ts';
+import * as keys from './level-keys.ts';
 import type { LevelWriter } from './level-writer.ts';
 
 /** Entries that one step drops, and batches after which it takes no more. */
@@ -38,7 +28,7 @@ export interface LevelPrunerOptions extends LevelStoreOptions {
 /** An entry of `o` that goes, with its batches. */
 interface Dropped {
   readonly key: Buffer;
-  readonly batches: readonly OrderedBatch[];
+  readonly batches: readonly keys.OrderedBatch[];
 }
 
 /**
@@ -50,7 +40,7 @@ export class LevelPruner {
   readonly #startedAt: number;
   #pruned = 0;
   /** Where the next look begins: from the very beginning, LevelDB would walk over all that was dropped before. */
-  #from = counterKey('o', 0);
+  #from = keys.counterKey('o', 0);
   #cancel: () => void = () => undefined;
   #step: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -100,16 +90,16 @@ export class LevelPruner {
     const newest = new Map(dropped.flatMap(({ batches }) => batches).map(([room, seq]) => [room, seq]));
     await writer.write((batch) => {
       let bytes = 0;
-      for (const [room, seq] of newest) batch.put(...packEntry(roomKey(room), seq));
+      for (const [room, seq] of newest) batch.put(...keys.packEntry(keys.roomKey(room), seq));
       for (const { key, batches } of dropped) {
         batch.del(key);
         for (const [room, seq, size] of batches) {
-          batch.del(batchKey(room, seq));
+          batch.del(keys.batchKey(room, seq));
           bytes += size;
         }
       }
       return -bytes;
-    }, {});
+    });
     for (const [room, seq] of newest) onDrop(room, seq);
     for (const { batches } of dropped) this.#pruned += batches.length;
     this.#from = dropped.at(-1)?.key ?? this.#from;
@@ -124,14 +114,14 @@ export class LevelPruner {
     const newestOld = clock.now() - this.#startedAt < retainAge ? counter : Number.POSITIVE_INFINITY;
     let count = 0;
     let excess = retainBytes > 0 ? writer.bytes - retainBytes : 0;
-    const range = { gt: this.#from, lt: counterKey('o', Number.MAX_SAFE_INTEGER) };
-    const entries = await database.read((db) => readRange(db, range, MOST_ENTRIES, ANY_BYTES));
+    const range = { gt: this.#from, lt: keys.counterKey('o', Number.MAX_SAFE_INTEGER) };
+    const entries = await database.read((db) => keys.readRange(db, range, MOST_ENTRIES, ANY_BYTES));
     const found: Dropped[] = [];
     for (const [key, value] of entries) {
-      const entry = readPacked<OrderValue>(key, value);
+      const entry = keys.readPacked<keys.OrderValue>(key, value);
       if (entry === null) onFault(new VolleyError('STORE_DAMAGED', 'a list of batches is damaged: they stay for good'));
       const [at, ...batches] = entry ?? [0];
-      const isOld = at <= tooOld && numberOf(key) <= newestOld;
+      const isOld = at <= tooOld && keys.numberOf(key) <= newestOld;
       if (entry !== null && !isOld && excess <= 0) break;
       found.push({ key, batches });
       for (const [, , size] of batches) excess -= size;

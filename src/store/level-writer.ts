@@ -13,14 +13,6 @@ export interface LevelWriterOptions extends LevelStoreOptions {
   readonly database: LevelDatabase;
 }
 
-/** What a write is, beside what it writes. */
-export interface WriteHints {
-  /** Before the others that wait. */
-  readonly isUrgent?: boolean;
-  /** Told when it takes longer to find out whether it is stored. */
-  readonly onUnknown?: (error: VolleyError) => void;
-}
-
 /**
  * Writes to LevelDB, one write at a time.
  *
@@ -67,9 +59,10 @@ export class LevelWriter {
 
   /**
    * Writes what `put` puts when it is its turn; `put` gives by how many bytes what is kept grows. Resolves once it is stored.
+   * `onUnknown` is told when it takes longer to find out whether it is.
    * @throws VolleyError STORE_FULL or STORE_FAILED: it is surely not stored
    */
-  write(put: (batch: Batch) => number, { isUrgent = false, onUnknown }: WriteHints): Promise<void> {
+  write(put: (batch: Batch) => number, onUnknown?: (error: VolleyError) => void): Promise<void> {
     const run = async (): Promise<void> => {
       if (this.#state !== 'ready') throw this.#refusal;
       const batch = this.#options.database.db.batch();
@@ -82,7 +75,7 @@ export class LevelWriter {
         await this.#recover(totals, error, onUnknown);
       }
     };
-    return this.#queue.add(run, { priority: isUrgent ? 1 : 0 });
+    return this.#queue.add(run);
   }
 
   /** From now on a database that cannot be written is not waited for. */
@@ -98,7 +91,7 @@ export class LevelWriter {
   }
 
   /** Opens the database again, as often as it takes, and throws unless the write is found in it. */
-  async #recover([, number]: TotalsValue, cause: unknown, onUnknown: WriteHints['onUnknown']): Promise<void> {
+  async #recover([, number]: TotalsValue, cause: unknown, onUnknown?: (error: VolleyError) => void): Promise<void> {
     const { dir, onFault, database, clock } = this.#options;
     const fault = isFull(cause)
       ? new VolleyError('STORE_FULL', `no space is left for ${dir}`, { cause })
