@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkComment } from '../src/intake/comment-check.ts';
+import { checkComment } from '../src/comment-check.ts';
 import { decodeRecording, parseRecording, RecordingError } from './bilibili-xml.ts';
 
 /** A recording with `elements` in it. */

@@ -1,5 +1,5 @@
 /**
- * `node dist/scripts/check-docs.js [FOLDER]`: holds the lists in docs/ against the source. Prints a line for each
+ * `node dist/scripts/check-docs.js [FOLDER]`: holds the lists in docs/ against the source, and its folders to one way. Prints a line for each
  * difference and ends with 1, or one line with what it compared and ends with 0. FOLDER is the project's, by default
  * the one that this file was compiled in.
  */
@@ -7,12 +7,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compareDocs, FILES, type Texts } from './doc-lists.ts';
+import { compareFolders } from './folder-imports.ts';
 import { compareLimits } from './limit-rows.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const folder = process.argv[2] ?? project;
 const texts = Object.fromEntries(FILES.map((file) => [file, readFileSync(join(folder, file), 'utf8')])) as Texts;
-const comparisons = [compareDocs(texts), compareLimits(texts['docs/limits.md'], readSources())];
+const sources = readSources();
+const comparisons = [compareDocs(texts), compareLimits(texts['docs/limits.md'], sources), compareFolders(sources)];
 const differences = comparisons.flatMap((comparison) => comparison.differences);
 if (differences.length > 0) {
   process.stderr.write(`${differences.join('\n')}\n`);

@@ -2,8 +2,8 @@
  * The lists that stand both in the source and in docs/, held against each other row by row.
  */
 import { CLOSE, REFUSALS } from '../src/codes.ts';
-import { METRIC_NAMES } from '../src/metrics/metrics.ts';
-import { envName, SETTINGS } from '../src/settings/settings.ts';
+import { METRICS } from '../src/counters.ts';
+import { envName, SETTINGS } from '../src/settings.ts';
 
 /** The files that are read, by their path in the project. */
 export const FILES = [
@@ -83,7 +83,7 @@ const SOURCE_LISTS: readonly List[] = [
     name: 'metrics',
     file: 'docs/metrics.md',
     heading: 'Metrics of volley',
-    rows: METRIC_NAMES.map((name) => [name]),
+    rows: METRICS.map(({ name }) => [name]),
   },
 ];
 

@@ -5,7 +5,7 @@ import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
-import { checkComment } from '../src/intake/comment-check.ts';
+import { checkComment } from '../src/comment-check.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
 import { parseRecording, type RecordedComment } from './bilibili-xml.ts';
 import { replayCommand } from './replay-command.ts';

@@ -1,7 +1,7 @@
 import { fstatSync, writeSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import type { LogLevel } from './settings/settings.ts';
+import type { LogLevel } from './settings.ts';
 
 /** Lines in one burst, and lines a second in the long run: a client that causes an error a request fills no disk. */
 const BURST_LINES = 500;

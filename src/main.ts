@@ -4,7 +4,7 @@
  *
  *   cli/serve-command.ts   volley [serve]: runs a server, and ends it in order
  *   cli/watch-command.ts   volley watch URL: a viewer in the terminal
- *   settings/settings.ts   every setting
+ *   settings.ts   every setting
  *   server.ts              puts the server together; begins with a map of its folders
  */
 import { Command, CommanderError } from 'commander';

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { VolleyError } from './codes.ts';
-import type { Settings } from './settings/settings.ts';
+import type { Settings } from './settings.ts';
 
 /** What binding fails with when the host is none of this machine's, EINVAL for a link-local one without its link. */
 const NOT_AN_ADDRESS: readonly string[] = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL', 'EAFNOSUPPORT'];

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { Crowd } from './crowd.fixture.ts';
 import { startServer } from './server.ts';
 import { type ServerProcess, startProcess } from './server-process.fixture.ts';
-import { SETTINGS, type Settings } from './settings/settings.ts';
+import { SETTINGS, type Settings } from './settings.ts';
 import { ViewerClient } from './viewer-client.fixture.ts';
 
 let server: ServerProcess | undefined;

@@ -10,22 +10,22 @@
  */
 
 import type { Logger } from 'pino';
+import { createHttpApi } from './api/app.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { VolleyError } from './codes.ts';
 import { compiledFile } from './compiled-file.ts';
+import { createMainCounters, createShardCounters, ShardCounters } from './counters.ts';
 import { DemoCrowd } from './demo/crowd.ts';
 import { createRing, RingWriter } from './frames/frame-ring.ts';
 import { checkRingSize, largestBatch, mostRecalled } from './frames/push-size.ts';
 import { Pusher } from './frames/pusher.ts';
-import { createHttpApi } from './intake/http-api.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Sampler } from './metrics/sampler.ts';
-import { Tally } from './metrics/tally.ts';
 import { OpenFileLimit, shareOpenFiles } from './open-files.ts';
 import { takePorts, urlHost } from './ports.ts';
+import type { Room } from './rooms/room.ts';
 import { Rooms } from './rooms/rooms.ts';
-import type { Settings } from './settings/settings.ts';
-import { createCounters, ShardCounters } from './shards/counters.ts';
+import type { Settings } from './settings.ts';
 import { JoinDesk } from './shards/join-desk.ts';
 import { NO_BINARY } from './shards/messages.ts';
 import { ShardPool } from './shards/shard-pool.ts';
@@ -77,21 +77,21 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   checkRingSize(settings.ringSize, settings.maxBatch, settings.maxText);
   const clock = parts.clock ?? systemClock;
   const shards = settings.workers;
-  const tally = new Tally();
+  const counters = createMainCounters();
   const memory = createRing(settings.ringSize & ~7, shards);
   const ring = new RingWriter(memory);
-  const counters = createCounters(shards);
-  const rows = Array.from({ length: shards }, (_, shard) => new ShardCounters(counters, shard));
+  const shardCounters = createShardCounters(shards);
+  const rows = Array.from({ length: shards }, (_, shard) => new ShardCounters(shardCounters, shard));
   const store = parts.store ?? createStore(settings, clock, logger);
   let stopping = false;
   let viewerPort = settings.port;
   let pool: ShardPool | undefined;
   let opened = false;
 
-  const pusher = new Pusher({
+  const pusher = new Pusher<Room>({
     clock,
     ring,
-    tally,
+    counters,
     wake: (shard, head) => pool?.wake(shard, head),
     committed: (room, seq) => rooms.committed(room, seq),
     oversized: (room, bytes) => logger.error({ room, bytes }, 'a frame is larger than the ring can take'),
@@ -100,7 +100,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     ...settings,
     clock,
     store,
-    tally,
+    counters,
     shards,
     sink: pusher,
     maxPushBytes: largestBatch(settings.maxBatch, settings.maxText),
@@ -112,12 +112,12 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     clock,
     rooms,
     store,
-    tally,
+    counters,
     stepBytes: settings.maxBackpressure / 2,
     onFault: (room, error) => logger.error({ room, err: error }, 'a backfill could not be read'),
   });
   const metrics = new Metrics({
-    tally,
+    counters,
     rooms,
     ring,
     store,
@@ -127,13 +127,13 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   });
   const sampler = new Sampler({
     clock,
-    tally,
+    counters,
     rooms,
     ring,
     store,
     shards: rows,
     onFault: (error) => {
-      tally.backgroundFaults.sampler += 1;
+      counters.faultsSampler += 1;
       logger.error({ err: error }, 'a sample for the dashboard could not be made');
     },
   });
@@ -142,7 +142,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     ...settings,
     rooms,
     store,
-    tally,
+    counters,
     logger,
     metrics,
     sampler,
@@ -193,13 +193,13 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     filename: parts.shardFile ?? compiledFile('workers/shard.js'),
     memory,
     ring,
-    counters,
+    shardCounters,
     limits: { ...settings, port: ports.viewers, catchUpBytes: Math.floor(settings.catchUpBytes / shards) },
     rooms,
     desk,
-    tally,
+    counters,
     onPoolFault: (error) => {
-      tally.backgroundFaults.pool += 1;
+      counters.faultsPool += 1;
       logger.error({ err: error }, 'the pool of threads has a fault');
     },
     onStart: (shard) => stall.watch(shard, true),
@@ -212,7 +212,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   });
 
   pool = shardPool;
-  const crowd = settings.demo ? new DemoCrowd({ clock, rooms, tally }) : null;
+  const crowd = settings.demo ? new DemoCrowd({ clock, rooms, counters }) : null;
 
   async function stop(): Promise<void> {
     stopping = true;

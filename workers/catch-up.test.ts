@@ -2,8 +2,8 @@ import type { MessagePort } from 'node:worker_threads';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CLOSE } from '../src/codes.ts';
+import { createShardCounters, ShardCounters } from '../src/counters.ts';
 import { JSON_CODEC } from '../src/frames/codec.ts';
-import { createCounters, ShardCounters } from '../src/shards/counters.ts';
 import type { FromShard, JoinPoint, JoinRequest, ShardLimits } from '../src/shards/messages.ts';
 import { CatchUp } from './catch-up.ts';
 import { Outbox } from './outbox.ts';
@@ -124,7 +124,7 @@ class Client {
 
 /** A shard's catch-up, with a main that answers with frames of the sizes that rooms have. */
 class Rig {
-  readonly counters = new ShardCounters(createCounters(1), 0);
+  readonly counters = new ShardCounters(createShardCounters(1), 0);
   readonly slow = new SlowViewers(LIMITS, this.counters);
   readonly outbox: Outbox;
   readonly catchUp: CatchUp;
@@ -243,7 +243,7 @@ describe('steps that nobody reads', () => {
       rig.settle(() => 2 * STEP);
     }
     expect(clients.every(({ closedWith }) => closedWith !== undefined)).toBe(true);
-    expect(rig.counters.get('slowClosed')).toBe(20);
+    expect(rig.counters.get('closed')).toBe(20);
     expect([rig.bytes, rig.waiting]).toEqual([0, 0]);
   });
 

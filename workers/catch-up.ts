@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ShardCounters } from '../src/shards/counters.ts';
+import type { ShardCounters } from '../src/counters.ts';
 import type { JoinAnswer, ShardLimits } from '../src/shards/messages.ts';
 import { Lane } from './catch-up-lane.ts';
 import type { Outbox } from './outbox.ts';

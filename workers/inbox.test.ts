@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createShardCounters, ShardCounters } from '../src/counters.ts';
 import { JSON_CODEC } from '../src/frames/codec.ts';
-import { createCounters, ShardCounters } from '../src/shards/counters.ts';
 import type { FromShard, ShardLimits, ShardTurn } from '../src/shards/messages.ts';
 import { Inbox } from './inbox.ts';
 import { Outbox } from './outbox.ts';
@@ -42,7 +42,7 @@ interface Seat {
 function createInbox(limits: Partial<ShardLimits> = {}) {
   const turns: ShardTurn[] = [];
   const port = { postMessage: (message: FromShard) => void turns.push(message as ShardTurn) };
-  const counters = new ShardCounters(createCounters(1), 0);
+  const counters = new ShardCounters(createShardCounters(1), 0);
   const outbox = new Outbox(port as unknown as MessagePort);
   const senders = new Senders({ ...LIMITS, ...limits }, outbox, counters);
   const inbox = new Inbox(senders, counters);

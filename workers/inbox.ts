@@ -1,5 +1,5 @@
 import { CLOSE } from '../src/codes.ts';
-import type { ShardCounters } from '../src/shards/counters.ts';
+import type { ShardCounters } from '../src/counters.ts';
 import type { Senders } from './senders.ts';
 import { EXCESS, Traffic } from './traffic.ts';
 import type { Viewer } from './viewer.ts';

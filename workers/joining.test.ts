@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { compiledFile } from '../src/compiled-file.ts';
 import { draftOf } from '../src/rooms/rooms.fixture.ts';
 import { type Server, startServer } from '../src/server.ts';
-import { SETTINGS, type Settings } from '../src/settings/settings.ts';
+import { SETTINGS, type Settings } from '../src/settings.ts';
 import {
   IDLE_SHARD,
   type JoiningFault,

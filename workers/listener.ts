@@ -1,5 +1,5 @@
+import { ShardCounters } from '../src/counters.ts';
 import { OpenFileLimit, shareOpenFiles } from '../src/open-files.ts';
-import { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardTask } from '../src/shards/messages.ts';
 import { type TemplatedApp, type us_listen_socket, us_listen_socket_close } from './uws.ts';
 

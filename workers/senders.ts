@@ -1,8 +1,9 @@
 import { REFUSALS, type Refusal, type RefusalCode } from '../src/codes.ts';
 import { BOUNDS, type Draft } from '../src/comment.ts';
-import { checkComment, describeTextRefusal, type Identity } from '../src/intake/comment-check.ts';
-import { FEW_OF_ROOM, leavesEnough } from '../src/rooms/fair-share.ts';
-import type { ShardCounters } from '../src/shards/counters.ts';
+import { checkComment, describeTextRefusal, type Identity } from '../src/comment-check.ts';
+import type { ShardCounters } from '../src/counters.ts';
+import { FEW_OF_ROOM, leavesEnough } from '../src/fair-share.ts';
+import { encodeMessage } from '../src/frames/messages.ts';
 import type { ShardLimits, ToShard } from '../src/shards/messages.ts';
 import type { Outbox } from './outbox.ts';
 import { EXCESS, type RoomCount, type Traffic } from './traffic.ts';
@@ -132,7 +133,7 @@ export class Senders {
       if (sent === undefined) continue;
       const seq = stored[i + 1] ?? 0;
       const { viewer, ref } = sent;
-      viewer.sendText(JSON.stringify({ type: 'ack', ref, id: `${seq}.${stored[i + 2]}`, seq }));
+      viewer.sendText(encodeMessage({ type: 'ack', ref, id: `${seq}.${stored[i + 2]}`, seq }));
     }
     for (const { number, ...refusal } of failed) {
       const sent = this.#take(number);
@@ -147,7 +148,7 @@ export class Senders {
     const code = 'RATE_LIMITED';
     const retryAfterMs = viewer.traffic?.forgivenIn;
     const { message } = REFUSALS[code];
-    viewer.sendText(JSON.stringify({ type: 'refused', code, message, retryAfterMs, first, count }));
+    viewer.sendText(encodeMessage({ type: 'refused', code, message, retryAfterMs, first, count }));
   }
 
   #take(number: number): Sent | undefined {
@@ -209,7 +210,7 @@ export class Senders {
 
 function sendRefusal(viewer: Viewer, ref: string | undefined, refusal: Refusal): void {
   const { code, message = REFUSALS[code].message, retryAfterMs } = refusal;
-  viewer.sendText(JSON.stringify({ type: 'refused', ref, code, message, retryAfterMs }));
+  viewer.sendText(encodeMessage({ type: 'refused', ref, code, message, retryAfterMs }));
 }
 
 /** uWebSockets.js has checked that a text message is UTF-8. */

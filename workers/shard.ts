@@ -19,10 +19,10 @@
  */
 
 import { CLOSE, VolleyError } from '../src/codes.ts';
+import { ShardCounters } from '../src/counters.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
-import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds, threadId } from '../src/metrics/thread-stats.ts';
-import { ShardCounters } from '../src/shards/counters.ts';
 import type { ShardTask, ToShard } from '../src/shards/messages.ts';
+import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds, threadId } from '../src/thread-stats.ts';
 import { CatchUp } from './catch-up.ts';
 import { Inbox } from './inbox.ts';
 import { Listener } from './listener.ts';

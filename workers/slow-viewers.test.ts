@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createShardCounters, ShardCounters } from '../src/counters.ts';
 import { CODECS, type CodecName } from '../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
-import { createCounters, ShardCounters } from '../src/shards/counters.ts';
 import type { ShardLimits } from '../src/shards/messages.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
 import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
@@ -254,7 +254,7 @@ describe('a viewer that one large message alone puts over the limit', () => {
     viewer.open(socket as unknown as ViewerSocket);
     viewer.welcome('welcome');
     calls.length = 0;
-    const counters = new ShardCounters(createCounters(1), 0);
+    const counters = new ShardCounters(createShardCounters(1), 0);
     const limits = { maxBackpressure: 65_536, slowClose: 30_000 } as ShardLimits;
     return { viewer, seat, calls, counters, slow: new SlowViewers(limits, counters) };
   }
@@ -276,7 +276,7 @@ describe('a viewer that one large message alone puts over the limit', () => {
     vi.advanceTimersByTime(1_000);
     slow.sweep();
     expect(calls).toEqual([['unsubscribe']]);
-    expect(counters.get('slowClosed')).toBe(1);
+    expect(counters.get('closed')).toBe(1);
     vi.advanceTimersByTime(5_000);
     slow.sweep();
     expect(calls).toEqual([['unsubscribe'], ['close']]);

@@ -1,10 +1,11 @@
 import { CLOSE } from '../src/codes.ts';
-import type { ShardCounters } from '../src/shards/counters.ts';
+import type { ShardCounters } from '../src/counters.ts';
+import { encodeMessage } from '../src/frames/messages.ts';
 import type { ShardLimits } from '../src/shards/messages.ts';
 import type { Viewer } from './viewer.ts';
 
 const REASON = 'reads too slowly';
-const SKIPPED = JSON.stringify({ type: 'skipped' });
+const SKIPPED = encodeMessage({ type: 'skipped' });
 
 /** Time for a viewer that is being closed to read so much that its close code fits into its buffer, in ms. */
 const FAREWELL_MS = 5_000;
@@ -61,7 +62,7 @@ export class SlowViewers {
     }
     if (!slow.missed) return;
     viewer.sendText(SKIPPED);
-    this.#counters.add('skippedSent', 1);
+    this.#counters.add('skipped', 1);
   }
 
   /**
@@ -71,7 +72,7 @@ export class SlowViewers {
   sendAway(viewer: Viewer): void {
     const slow = this.#note(viewer);
     if (slow.closingSince !== undefined) return;
-    this.#counters.add('slowClosed', 1);
+    this.#counters.add('closed', 1);
     slow.closingSince = performance.now();
     viewer.unsubscribe();
     if (this.#hasRoom(viewer)) viewer.close(CLOSE.SLOW, REASON);

@@ -1,7 +1,7 @@
 /** The entry of a load thread: its connections, and what it tells the coordinator. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Codec, JSON_CODEC, SUBPROTOCOLS } from '../../src/frames/codec.ts';
-import { threadCpuSeconds } from '../../src/metrics/thread-stats.ts';
+import { threadCpuSeconds } from '../../src/thread-stats.ts';
 import { Connection, type ConnectionKit, type Viewer } from './connection.ts';
 import type { FromLoadThread, LoadTask, ToLoadThread } from './load.ts';
 import { type Seat, Seats } from './plan.ts';

@@ -1,5 +1,5 @@
 /** What a load thread counts, how it reports that to the coordinator, and the memory that they share. */
-import { LoopDelayMeter, threadCpuSeconds } from '../../src/metrics/thread-stats.ts';
+import { LoopDelayMeter, threadCpuSeconds } from '../../src/thread-stats.ts';
 import type { Copies, Room } from './room.ts';
 
 /** Milliseconds, fractional and monotonic; the same clock in all threads and processes of the host. */

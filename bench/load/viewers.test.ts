@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Comment } from '../../src/comment.ts';
-import type { BatchMessage } from '../../src/frames/batch-message.ts';
+import type { BatchMessage } from '../../src/frames/messages.ts';
 import { findFault, identify } from './viewers.ts';
 
 function comment(id: string, changed: Partial<Comment> = {}): Comment {

@@ -4,12 +4,12 @@ import { inflateRawSync } from 'node:zlib';
 import { do_not_optimize } from 'mitata';
 import { MODES } from '../../src/comment.ts';
 import { decodeBatch, encodeBatch, type NumberedBatch, type TimedDraft } from '../../src/frames/batch.ts';
-import type { BatchMessage } from '../../src/frames/batch-message.ts';
 import { MSGPACK_CODEC, topicOf } from '../../src/frames/codec.ts';
 import { encodeJsonFrame } from '../../src/frames/codec-json.ts';
 import { decodeMsgpackFrame, encodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
 import { deflateFrameNow } from '../../src/frames/deflate.ts';
 import { BINARY, type RingEntry } from '../../src/frames/frame-ring.ts';
+import type { BatchMessage } from '../../src/frames/messages.ts';
 import type { MicroBenchmark, MicroGroup } from './benchmark.ts';
 import { Carousel, RingEnd, takenBatches } from './rig.ts';
 

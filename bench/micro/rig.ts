@@ -3,12 +3,12 @@ import { equal } from 'node:assert/strict';
 import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
 import type { Clock } from '../../src/clock.ts';
 import type { Draft } from '../../src/comment.ts';
+import { checkComment } from '../../src/comment-check.ts';
+import { createMainCounters } from '../../src/counters.ts';
 import { type Codec, JSON_CODEC } from '../../src/frames/codec.ts';
 import { createRing, RingReader, RingWriter } from '../../src/frames/frame-ring.ts';
 import { largestBatch, mostRecalled } from '../../src/frames/push-size.ts';
 import { Pusher } from '../../src/frames/pusher.ts';
-import { checkComment } from '../../src/intake/comment-check.ts';
-import { Tally } from '../../src/metrics/tally.ts';
 import type { Origin, Room, Waiting } from '../../src/rooms/room.ts';
 import { Rooms } from '../../src/rooms/rooms.ts';
 import { MemoryStore } from '../../src/store/store-memory.ts';
@@ -159,7 +159,7 @@ const rethrow = (_room: unknown, error: unknown): never => {
 /** Rooms with one viewer each, on the memory store and a clock that is moved by hand. */
 export class RoomsRig {
   readonly clock = new HandClock();
-  readonly tally = new Tally();
+  readonly counters = createMainCounters();
   stored = 0;
   failed = 0;
   readonly origin: Origin = { stored: () => (this.stored += 1), failed: () => (this.failed += 1) };
@@ -172,7 +172,7 @@ export class RoomsRig {
   readonly #drafts = new Carousel(SOCKET_DRAFTS);
 
   private constructor(rooms: number, codec: Codec, end: RingEnd | undefined) {
-    const { clock, tally, store } = this;
+    const { clock, counters, store } = this;
     const committed = (room: Room, seq: number): void => {
       this.rooms.committed(room, seq);
       this.#missing -= 1;
@@ -191,13 +191,13 @@ export class RoomsRig {
         : new Pusher({
             clock,
             ring: end.writer,
-            tally,
+            counters,
             wake,
             committed,
             oversized: (room) => rethrow(room, 'too large'),
           });
     const sizes = { maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT), maxRecalled: mostRecalled(16 * 1_048_576) };
-    this.rooms = new Rooms({ ...LIMITS, ...sizes, clock, store, sink, shards: 1, tally, onFault: rethrow });
+    this.rooms = new Rooms({ ...LIMITS, ...sizes, clock, store, sink, shards: 1, counters, onFault: rethrow });
     this.names = Array.from({ length: rooms }, (_, i) => `room-${i}`);
     for (const name of this.names) this.rooms.join(name, 0, codec, 1);
   }

@@ -1,8 +1,8 @@
 /** What main spends on rooms: firing, taking comments in, and viewers that come and go. */
 import { deepEqual, equal } from 'node:assert/strict';
 import { MODES } from '../../src/comment.ts';
+import { checkComment } from '../../src/comment-check.ts';
 import { type Codec, JSON_CODEC, MSGPACK_CODEC } from '../../src/frames/codec.ts';
-import { checkComment } from '../../src/intake/comment-check.ts';
 import { QuietRooms } from '../../src/rooms/quiet-rooms.ts';
 import { Room } from '../../src/rooms/room.ts';
 import { decodeFrame } from '../load/viewers.ts';

@@ -2,8 +2,8 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { MODES } from '../../src/comment.ts';
+import { createShardCounters, ShardCounters } from '../../src/counters.ts';
 import { JSON_CODEC } from '../../src/frames/codec.ts';
-import { createCounters, ShardCounters } from '../../src/shards/counters.ts';
 import { JoinDesk } from '../../src/shards/join-desk.ts';
 import type { FromShard, ShardLimits, ShardTurn, ToShard } from '../../src/shards/messages.ts';
 import { ShardLink } from '../../src/shards/shard-link.ts';
@@ -51,7 +51,7 @@ class SendersRig {
       this.#turn = message;
     };
     this.outbox = new Outbox({ postMessage } as unknown as MessagePort);
-    this.senders = new Senders(LIMITS, this.outbox, new ShardCounters(createCounters(1), 0));
+    this.senders = new Senders(LIMITS, this.outbox, new ShardCounters(createShardCounters(1), 0));
     const viewers = Array.from({ length: SENDERS }, (_, i) => {
       const viewer = new Viewer(`room-${i}`, JSON_CODEC, { kind: 'now' });
       viewer.open({ send: (text: string) => void this.sent.push(text) } as unknown as ViewerSocket);
@@ -182,12 +182,12 @@ function passTurns(size: number): MicroBenchmark[] {
 }
 
 /** Main's end of a shard, on a port that keeps what is posted and hands in what it is told to. */
-function makeLink({ rooms, store, tally, clock }: RoomsRig) {
+function makeLink({ rooms, store, counters, clock }: RoomsRig) {
   const onFault = (_room: string, error: unknown): never => {
     throw error;
   };
   const limits = { interval: INTERVAL, maxBackfill: 10_000, stepBytes: 32_768 };
-  const desk = new JoinDesk({ clock, rooms, store, tally, onFault, ...limits });
+  const desk = new JoinDesk({ clock, rooms, store, counters, onFault, ...limits });
   const posted: ToShard[] = [];
   let take: (message: FromShard) => void = () => undefined;
   const port = {
@@ -197,7 +197,7 @@ function makeLink({ rooms, store, tally, clock }: RoomsRig) {
     postMessage: (message: ToShard) => void posted.push(message),
   } as unknown as MessagePort;
   const told = { onListening: () => undefined, onQuiesced: () => undefined };
-  const link = new ShardLink({ shard: 0, port, rooms, desk, tally, ...told });
+  const link = new ShardLink({ shard: 0, port, rooms, desk, counters, ...told });
   return { link, posted, take: (turn: FromShard) => take(turn) };
 }
 

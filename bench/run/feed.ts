@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent, type ClientRequest, request } from 'node:http';
 import { parseRecording, type RecordedComment, RecordingError } from '../../scripts/bilibili-xml.ts';
+import { checkComment } from '../../src/comment-check.ts';
 import { compiledFile } from '../../src/compiled-file.ts';
-import { checkComment } from '../../src/intake/comment-check.ts';
 import { seeded } from '../../src/seeded.ts';
 import { BenchError } from '../bench-error.ts';
 import { Pace } from '../load/senders.ts';

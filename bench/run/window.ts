@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { cpus } from 'node:os';
 import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
 import { CODECS, SUBPROTOCOLS } from '../../src/frames/codec.ts';
-import { threadCpuSeconds } from '../../src/metrics/thread-stats.ts';
+import { threadCpuSeconds } from '../../src/thread-stats.ts';
 import { BenchError } from '../bench-error.ts';
 import { Load } from '../load/load.ts';
 import { type LoadPlan, Seats } from '../load/plan.ts';

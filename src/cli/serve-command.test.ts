@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { compiledFile } from '../compiled-file.ts';
 import { ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { envName, SETTING_GROUPS, SETTINGS } from '../settings/settings.ts';
+import { envName, SETTING_GROUPS, SETTINGS } from '../settings.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
 import { readVersion } from './version.ts';
 

@@ -3,7 +3,7 @@ import { VolleyError } from '../codes.ts';
 import { createLogger, LogOutput } from '../log.ts';
 import { urlHost } from '../ports.ts';
 import { type Server, type ServerParts, startServer } from '../server.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { Settings } from '../settings.ts';
 import { BAD_SETTING, findUnknownVariables } from './setting-options.ts';
 
 /** Faults that a different setting mends. */

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { envName, SETTINGS, type SettingName, type Settings } from '../settings/settings.ts';
+import { envName, SETTINGS, type SettingName, type Settings } from '../settings.ts';
 import { addSettings, readSettings } from './setting-options.ts';
 
 /** For each setting: a good text, the value that it stands for, and texts that are refused. */

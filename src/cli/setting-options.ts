@@ -1,12 +1,5 @@
 import { Command, CommanderError, Option } from 'commander';
-import {
-  envName,
-  SETTING_GROUPS,
-  SETTINGS,
-  type Setting,
-  type SettingName,
-  type Settings,
-} from '../settings/settings.ts';
+import { envName, SETTING_GROUPS, SETTINGS, type Setting, type SettingName, type Settings } from '../settings.ts';
 
 /** Exit code for a bad setting and for a port in use. */
 export const BAD_SETTING = 2;

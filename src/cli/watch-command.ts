@@ -9,7 +9,7 @@ import {
   type WebSocketOptions,
 } from '../client/index.ts';
 import { CODECS, type CodecName } from '../frames/codec.ts';
-import { parseWhole } from '../intake/number-check.ts';
+import { parseWhole } from '../number-check.ts';
 import { BAD_SETTING } from './setting-options.ts';
 
 interface WatchOptions {

@@ -1,5 +1,6 @@
 /** Binary messages: msgpack frames, deflated or not. */
-import { type BatchMessage, readFrame } from '../frames/batch-message.ts';
+import { readFrame } from '../frames/columns.ts';
+import type { BatchMessage } from '../frames/messages.ts';
 import { VolleyClientError } from './client-error.ts';
 import { readMsgpack } from './msgpack-reader.ts';
 

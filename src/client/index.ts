@@ -16,6 +16,7 @@ export function connect(options: ConnectOptions): RoomConnection {
 export type { Clock } from '../clock.ts';
 export type { Comment, Mode } from '../comment.ts';
 export type { CodecName } from '../frames/codec.ts';
+export type { Gap, RefusedMessage, Welcome } from '../frames/messages.ts';
 export type { BackoffBounds } from './backoff.ts';
 export { type ClientErrorCode, VolleyClientError } from './client-error.ts';
 export type { ConnectOptions } from './connect-options.ts';
@@ -23,5 +24,4 @@ export type { Fetch, FetchOptions, FetchResponse, HandshakeReport } from './hand
 export type { LiveBatch, LiveComment } from './live-comment.ts';
 export type { Ack, OwnComment, Refused } from './pending-sends.ts';
 export type { ConnectionState, RoomConnection, RoomEvents } from './room-connection.ts';
-export type { Gap, RefusedMessage, Welcome } from './server-message.ts';
 export type { WebSocketConstructor, WebSocketLike, WebSocketOptions } from './websocket-like.ts';

@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts';
 import { CODECS, type CodecName, SUBPROTOCOLS } from '../frames/codec.ts';
+import type { ServerMessage } from '../frames/messages.ts';
 import { VolleyClientError } from './client-error.ts';
 import { decodeFrame, inflate } from './frame-decoder.ts';
 import { OrderedJobs } from './ordered-jobs.ts';
-import { checkMessage, readMessage, type ServerMessage } from './server-message.ts';
+import { checkMessage, readMessage } from './server-message.ts';
 import type { WebSocketConstructor, WebSocketLike } from './websocket-like.ts';
 
 export interface LinkOptions {

@@ -1,6 +1,6 @@
 import type { Comment } from '../comment.ts';
 import { placeOf } from '../comment-id.ts';
-import type { BatchMessage } from '../frames/batch-message.ts';
+import type { BatchMessage } from '../frames/messages.ts';
 
 /** A comment as the SDK hands it out. */
 export interface LiveComment extends Comment {

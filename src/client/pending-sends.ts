@@ -1,6 +1,6 @@
 import type { Mode } from '../comment.ts';
+import type { AckMessage, RefusedMessage } from '../frames/messages.ts';
 import { type ClientErrorCode, VolleyClientError } from './client-error.ts';
-import type { AckMessage, RefusedMessage } from './server-message.ts';
 
 /** What can be sent; the server checks it. */
 export interface OwnComment {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Gap } from '../frames/messages.ts';
 import { ResumeState, type Verdict } from './resume-state.ts';
-import type { Gap } from './server-message.ts';
 
 interface Numbered {
   readonly seq: number;

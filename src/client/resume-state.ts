@@ -6,7 +6,7 @@
  *   prev > last   the batches after last up to prev are missing: come back with since=last
  *   seq ≤ last    a duplicate
  */
-import type { Gap } from './server-message.ts';
+import type { Gap } from '../frames/messages.ts';
 
 /** Where the next link begins, as the query has it: nothing means with what is pushed from now on. */
 export interface StartPoint {

@@ -1,5 +1,5 @@
-import type { BatchMessage } from '../frames/batch-message.ts';
 import type { CodecName } from '../frames/codec.ts';
+import type { BatchMessage, Gap, RefusedMessage, ServerMessage, Welcome } from '../frames/messages.ts';
 import { Backoff, isObjection, PROVEN_MS } from './backoff.ts';
 import { type ClientErrorCode, VolleyClientError } from './client-error.ts';
 import { CommentIterator } from './comment-iterator.ts';
@@ -12,7 +12,6 @@ import { type LiveBatch, type LiveComment, toLiveBatch } from './live-comment.ts
 import { listenToPage } from './page-events.ts';
 import { type Ack, type OwnComment, PendingSends, type Refused } from './pending-sends.ts';
 import { ResumeState, type Verdict } from './resume-state.ts';
-import type { Gap, RefusedMessage, ServerMessage, Welcome } from './server-message.ts';
 import { STANDSTILL_MS, WakeWatch } from './wake-watch.ts';
 
 /**

@@ -1,52 +1,6 @@
 /** The server's text messages (docs/protocol.md), read and checked. */
-import type { BatchMessage } from '../frames/batch-message.ts';
+import type { ServerMessage } from '../frames/messages.ts';
 import { VolleyClientError } from './client-error.ts';
-
-/** Batches that are gone for good, both ends included. */
-export interface Gap {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The first message of every link. */
-export interface Welcome {
-  readonly type: 'welcome';
-  readonly room: string;
-  /** The room's newest batch, 0 for none. */
-  readonly seq: number;
-  readonly viewers: number;
-  /** Milliseconds between two pushes of the room. */
-  readonly interval: number;
-  /** The room has begun anew: what is kept of it follows. */
-  readonly reset?: boolean;
-  readonly gap?: Gap;
-}
-
-export interface AckMessage {
-  readonly type: 'ack';
-  readonly ref?: string;
-  readonly id: string;
-  readonly seq: number;
-}
-
-/** A message of ours was not taken. Decide by `code`; `message` is for people. */
-export interface RefusedMessage {
-  readonly type: 'refused';
-  readonly ref?: string;
-  readonly code: string;
-  readonly message: string;
-  /** The same comment may be taken that much later. */
-  readonly retryAfterMs?: number;
-}
-
-export type ServerMessage =
-  | Welcome
-  | BatchMessage
-  | { readonly type: 'presence'; readonly seq: number; readonly viewers: number }
-  | { readonly type: 'recall'; readonly ids: readonly string[] }
-  | { readonly type: 'skipped' }
-  | AckMessage
-  | RefusedMessage;
 
 /** By type, the members that the SDK counts on, and what each must be. */
 const MEMBERS: Record<ServerMessage['type'], Record<string, (value: unknown) => boolean>> = {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
 import type { Refusal } from '../codes.ts';
 import type { Draft } from '../comment.ts';
-import { checkComment } from '../intake/comment-check.ts';
-import { Tally } from '../metrics/tally.ts';
+import { checkComment } from '../comment-check.ts';
+import { createMainCounters, type MainCounters } from '../counters.ts';
 import { createRooms } from '../rooms/rooms.fixture.ts';
 import { seeded } from '../seeded.ts';
 import { MemoryStore } from '../store/store-memory.ts';
@@ -19,22 +19,22 @@ interface Said {
 interface CrowdRig {
   readonly clock: FakeClock;
   readonly crowd: DemoCrowd;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   readonly said: Said[];
 }
 
 /** A crowd that talks to nobody; `answer` is what rooms say to each comment. */
 function createCrowd(seed: number, answer: () => Refusal | undefined = () => undefined): CrowdRig {
   const clock = new FakeClock();
-  const tally = new Tally();
+  const counters = createMainCounters();
   const said: Said[] = [];
   const offer = (room: string, draft: Draft): Refusal | undefined => {
     const refusal = answer();
     if (refusal === undefined) said.push({ room, at: clock.now(), draft });
     return refusal;
   };
-  const crowd = new DemoCrowd({ clock, tally, rooms: { offer }, random: seeded(seed) });
-  return { clock, crowd, tally, said };
+  const crowd = new DemoCrowd({ clock, counters, rooms: { offer }, random: seeded(seed) });
+  return { clock, crowd, counters, said };
 }
 
 /** How many of a room's comments fall into each second. */
@@ -119,15 +119,15 @@ describe('the made-up crowd', () => {
   });
 
   it('waits as long as a room asks it to, and counts what was taken and refused', async () => {
-    const { clock, crowd, tally, said } = createCrowd(7, () =>
+    const { clock, crowd, counters, said } = createCrowd(7, () =>
       clock.now() < 1_764_000_000_000 + 30_000 ? { code: 'ROOM_BUSY', retryAfterMs: 10_000 } : undefined,
     );
     crowd.start();
     await clock.advance(60_000);
-    const refused = tally.refused.get('ROOM_BUSY') ?? 0;
+    const refused = counters.refused.get('ROOM_BUSY') ?? 0;
     expect(refused).toBeGreaterThan(0);
     expect(refused).toBeLessThanOrEqual(4 * CROWDED.length);
-    expect(tally.commentsDemo).toBe(said.length);
+    expect(counters.commentsDemo).toBe(said.length);
     expect(said.length).toBeGreaterThan(0);
   });
 
@@ -135,7 +135,7 @@ describe('the made-up crowd', () => {
     const rig = await createRooms(
       new MemoryStore({ comments: 10_000, bytes: 1e8, age: 3_600_000, clock: new FakeClock(0) }),
     );
-    const crowd = new DemoCrowd({ clock: rig.clock, rooms: rig.rooms, tally: rig.tally, random: seeded(8) });
+    const crowd = new DemoCrowd({ clock: rig.clock, rooms: rig.rooms, counters: rig.counters, random: seeded(8) });
     crowd.start();
     await rig.clock.advance(10_000);
     expect(rig.sink.texts('demo').length).toBeGreaterThan(10);

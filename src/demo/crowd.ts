@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { DEFAULT_COLOR, DEFAULT_SIZE, type Draft } from '../comment.ts';
-import type { Tally } from '../metrics/tally.ts';
+import { countRefused, type MainCounters } from '../counters.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { CHATTER, NAMES, OUTBURSTS } from './crowd-lines.ts';
 
@@ -36,7 +36,7 @@ const LARGE = 0.06;
 export interface DemoCrowdOptions {
   readonly clock: Clock;
   readonly rooms: Pick<Rooms, 'offer'>;
-  readonly tally: Pick<Tally, 'commentsDemo' | 'refuse'>;
+  readonly counters: Pick<MainCounters, 'commentsDemo' | 'refused'>;
   /** From 0 up to 1; the same numbers and times make the same crowd. */
   readonly random?: () => number;
 }
@@ -108,10 +108,10 @@ export class DemoCrowd {
   }
 
   #talk(mood: Mood): void {
-    const { rooms, tally } = this.#options;
+    const { rooms, counters } = this.#options;
     const refusal = rooms.offer(mood.room, this.#draft(mood), null, 0);
-    if (refusal === undefined) tally.commentsDemo += 1;
-    else tally.refuse(refusal.code);
+    if (refusal === undefined) counters.commentsDemo += 1;
+    else countRefused(counters, refusal.code);
     this.#next(mood, refusal?.retryAfterMs ?? 0);
   }
 

@@ -4,7 +4,7 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { VolleyError } from '../codes.ts';
 import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
-import { BATCH_VERSION, type Columns, type DecodedBatch, decodeColumns } from './batch-columns.ts';
+import { BATCH_VERSION, type Columns, type DecodedBatch, decodeColumns } from './columns.ts';
 
 /** A draft with its arrival, Unix ms. */
 export interface TimedDraft extends Draft {

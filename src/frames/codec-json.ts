@@ -1,6 +1,7 @@
 import type { Comment } from '../comment.ts';
 import { decodeBatch, type NumberedBatch } from './batch.ts';
-import { appendBatch, type BatchMessage } from './batch-message.ts';
+import { appendBatch } from './columns.ts';
+import type { BatchMessage } from './messages.ts';
 
 const encoder = new TextEncoder();
 

@@ -12,7 +12,8 @@
 import { Unpackr } from 'msgpackr';
 import { VolleyError } from '../codes.ts';
 import type { NumberedBatch } from './batch.ts';
-import { type BatchMessage, FRAME_VERSION, readFrame } from './batch-message.ts';
+import { FRAME_VERSION, readFrame } from './columns.ts';
+import type { BatchMessage } from './messages.ts';
 
 /** Most bytes that an integer or an array header takes. */
 const WIDEST = 9;

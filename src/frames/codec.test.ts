@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BOUNDS, type Comment, MODES } from '../comment.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
-import type { BatchMessage } from './batch-message.ts';
 import {
   ALL_CODECS,
   CODECS,
@@ -16,6 +15,7 @@ import {
 } from './codec.ts';
 import { decodeMsgpackFrame } from './codec-msgpack.ts';
 import { FrameMaker } from './frame-maker.ts';
+import type { BatchMessage } from './messages.ts';
 
 describe('the codec for what a client offers', () => {
   it('is the one of its subprotocol', () => {

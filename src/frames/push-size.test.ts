@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BOUNDS, MODES, type Mode } from '../comment.ts';
-import { checkComment } from '../intake/comment-check.ts';
-import { SETTINGS } from '../settings/settings.ts';
+import { checkComment } from '../comment-check.ts';
+import { MOST_SHARDS, SETTINGS } from '../settings.ts';
 import { encodeBatch, type TimedDraft } from './batch.ts';
 import { ALL_CODECS, DEFLATE_CODEC, MSGPACK_CODEC, topicOf } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';
 import { entrySize } from './frame-ring.ts';
-import { checkRingSize, largestBatch, largestPush, MOST_SHARDS } from './push-size.ts';
+import { checkRingSize, largestBatch, largestPush } from './push-size.ts';
 
 /** The longest name that a room may have. */
 const ROOM = 'r'.repeat(64);

@@ -1,13 +1,8 @@
 import { VolleyError } from '../codes.ts';
 import { BOUNDS } from '../comment.ts';
+import { LARGEST_RING, MOST_SHARDS } from '../settings.ts';
 import { ALL_CODECS } from './codec.ts';
 import { entrySize } from './frame-ring.ts';
-
-/** The largest ring that may be asked for. */
-export const LARGEST_RING = 536_870_912;
-
-/** The most shards. With them the header of a ring entry is largest. */
-export const MOST_SHARDS = 256;
 
 /** Bytes of UTF-8 that a code point takes at most. */
 const POINT = 4;

@@ -1,22 +1,22 @@
 import { inflateRawSync } from 'node:zlib';
 import { FakeClock } from '../clock.fixture.ts';
-import { Tally } from '../metrics/tally.ts';
+import { createMainCounters } from '../counters.ts';
 import { Room } from '../rooms/room.ts';
 import { encodeBatch } from './batch.ts';
-import type { BatchMessage } from './batch-message.ts';
 import type { Codec } from './codec.ts';
 import { decodeMsgpackFrame } from './codec-msgpack.ts';
 import { BINARY, createRing, RingReader, RingWriter } from './frame-ring.ts';
+import type { BatchMessage } from './messages.ts';
 import { Pusher } from './pusher.ts';
 
 /** A pusher between rooms and the shards that read the ring, and everything that it told anybody. */
 export class PusherBench {
   readonly clock = new FakeClock();
-  readonly tally = new Tally();
+  readonly counters = createMainCounters();
   readonly events: string[] = [];
   /** Heads that each shard was told and has not read up to. */
   readonly wakes: number[][];
-  readonly pusher: Pusher;
+  readonly pusher: Pusher<Room>;
   readonly #readers: readonly RingReader[];
   readonly #head: Int32Array;
 
@@ -29,10 +29,10 @@ export class PusherBench {
       return new RingReader(memory, shard);
     });
     this.wakes = this.#readers.map(() => []);
-    this.pusher = new Pusher({
+    this.pusher = new Pusher<Room>({
       clock: this.clock,
       ring,
-      tally: this.tally,
+      counters: this.counters,
       wake: (shard, head) => {
         this.wakes[shard]?.push(head);
         const wake = shards === 1 ? 'wake' : `wake ${shard}`;
@@ -56,7 +56,7 @@ export class PusherBench {
   /** Pushes batch `seq` with one comment. */
   push(room: Room, seq: number, text = 'gj'): void {
     const draft = { text, mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: this.clock.unix() };
-    this.pusher.push(room, [{ room: room.name, seq, prev: seq - 1, ...encodeBatch([draft]) }], []);
+    this.pusher.push(room, [{ seq, prev: seq - 1, ...encodeBatch([draft]) }], []);
   }
 
   /** What a shard was woken for since it read last: `codec:room type seq`, for a recall its ids, binary frames in brackets. */

@@ -14,14 +14,14 @@ describe('a recall', () => {
     await settle();
     expect(bench.read()).toEqual(['json:a recall 3.1,4.0', 'msgpack:a recall 3.1,4.0', 'deflate:a recall 3.1,4.0']);
     expect(bench.events).toEqual(['wake', 'a 9']);
-    expect(bench.tally).toMatchObject({ pushes: 0, recalls: 3, framesEncoded: [0, 0, 0] });
+    expect(bench.counters).toMatchObject({ pushes: 0, recalls: 3, framesJson: 0, framesMsgpack: 0, framesDeflate: 0 });
   });
 
   it('stands after the batches of its push, which may hold the comment', async () => {
     const bench = new PusherBench();
     const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC);
     const draft = { text: 'x', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: 0 };
-    bench.pusher.push(room, [{ room: 'a', seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0']);
+    bench.pusher.push(room, [{ seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0']);
     await settle();
     expect(bench.read()).toEqual([
       'json:a batch 5',
@@ -29,7 +29,7 @@ describe('a recall', () => {
       'json:a recall 5.0',
       'msgpack:a recall 5.0',
     ]);
-    expect(bench.tally).toMatchObject({ pushes: 2, recalls: 2 });
+    expect(bench.counters).toMatchObject({ pushes: 2, recalls: 2 });
   });
 
   it('waits with its push where the ring has no room', async () => {
@@ -39,7 +39,7 @@ describe('a recall', () => {
     for (let i = 0; i < 4; i += 1) bench.pusher.push(room, [], ids);
     await settle();
     expect(bench.read()).toHaveLength(3);
-    expect(bench.tally).toMatchObject({ recalls: 3, ringWaits: 1 });
+    expect(bench.counters).toMatchObject({ recalls: 3, ringWaits: 1 });
     await bench.clock.advance(10);
     expect(bench.read()).toHaveLength(1);
   });

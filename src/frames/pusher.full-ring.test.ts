@@ -14,10 +14,16 @@ describe('a full ring', () => {
     for (const room of rooms) bench.push(room, 1, text);
     await settle();
     expect(bench.events).toEqual(['wake', 'a 1', 'b 1']);
-    expect(bench.tally).toMatchObject({ ringWaits: 1, pushes: 2, framesEncoded: [4, 0, 0] });
+    expect(bench.counters).toMatchObject({
+      ringWaits: 1,
+      pushes: 2,
+      framesJson: 4,
+      framesMsgpack: 0,
+      framesDeflate: 0,
+    });
 
     await bench.clock.advance(SLOT_MS);
-    expect(bench.tally).toMatchObject({ ringWaits: 2, pushes: 2 });
+    expect(bench.counters).toMatchObject({ ringWaits: 2, pushes: 2 });
     expect(bench.read()).toEqual(['json:a batch 1', 'json:b batch 1']);
     await bench.clock.advance(SLOT_MS - 1);
     expect(bench.events).toHaveLength(3);
@@ -34,7 +40,7 @@ describe('a full ring', () => {
     const first = bench.read();
     await bench.clock.advance(10 * SLOT_MS);
     expect([...first, ...bench.read()]).toEqual(['json:a batch 1', 'json:b batch 1', 'json:c batch 1']);
-    expect(bench.tally).toMatchObject({ framesEncoded: [3, 0, 0], pushes: 3 });
+    expect(bench.counters).toMatchObject({ framesJson: 3, framesMsgpack: 0, framesDeflate: 0, pushes: 3 });
     expect(bench.events.filter((event) => event.startsWith('c'))).toEqual(['c 1']);
   });
 
@@ -70,7 +76,7 @@ describe('a full ring', () => {
       bench.push(bench.room(name, JSON_CODEC), 1, text);
       await settle();
     }
-    expect(bench.tally.ringWaits).toBe(1);
+    expect(bench.counters.ringWaits).toBe(1);
   });
 
   it('lets no presence overtake a push that waits', async () => {
@@ -87,13 +93,13 @@ describe('a full ring', () => {
     const bench = new PusherBench(1_024);
     for (const name of ['a', 'b']) bench.push(bench.room(name, JSON_CODEC), 1, 'x'.repeat(317));
     await settle();
-    expect(bench.tally.pushes).toBe(2);
+    expect(bench.counters.pushes).toBe(2);
     bench.pusher.pushPresence(bench.room('c', JSON_CODEC));
     await settle();
     bench.read();
     await bench.clock.advance(10 * SLOT_MS);
     expect(bench.read()).toEqual([]);
-    expect(bench.tally).toMatchObject({ presences: 0, ringWaits: 0 });
+    expect(bench.counters).toMatchObject({ presences: 0, ringWaits: 0 });
   });
 
   it('is not tried again once the pusher is stopped', async () => {

@@ -6,14 +6,12 @@
  * is counted before the boundary of its join is read, so every entry above that boundary names its shard.
  */
 import { type Clock, SLOT_MS } from '../clock.ts';
-import type { Tally } from '../metrics/tally.ts';
-import type { PushSink } from '../rooms/push-sink.ts';
-import type { Room } from '../rooms/room.ts';
-import type { StoredBatch } from '../store/store.ts';
+import type { MainCounters } from '../counters.ts';
+import type { EncodedBatch, NumberedBatch } from './batch.ts';
 import { ALL_CODECS, type Codec, isBinary } from './codec.ts';
 import { FrameMaker } from './frame-maker.ts';
 import { BINARY, type RingEntry, type RingWriter } from './frame-ring.ts';
-import { recallMessage } from './recall-message.ts';
+import { encodeMessage } from './messages.ts';
 
 /**
  * The most bytes of payload that uWebSockets.js sends from its 16 KB cork buffer. A larger published message is
@@ -21,7 +19,34 @@ import { recallMessage } from './recall-message.ts';
  */
 export const LARGE_FRAME = 16_370;
 
-interface Push {
+/** The viewers of a room, as they are now: read anew at every commit. */
+export interface Audience {
+  readonly name: string;
+  /** The room's last committed seq. */
+  readonly seq: number;
+  readonly viewers: number;
+  readonly viewersByCodec: readonly [number, number, number];
+  /** The topic of those on `codec`, as the bytes that go into the ring. */
+  topic(codec: Codec): Uint8Array;
+  /** The shards that have any on `codec`, as a mask for the ring. */
+  shardsOf(codec: Codec): Uint32Array;
+}
+
+/** Where rooms push to. It tells when every shard has been told. */
+export interface PushSink<Room extends Audience> {
+  /**
+   * Pushes `batches`, one message a codec, to the room's viewers, and after it the ids of recalled comments. Either may
+   * be empty, not both. At most one push a room is under way.
+   */
+  push(room: Room, batches: readonly (EncodedBatch & NumberedBatch)[], recalled: readonly string[]): void;
+  /** Tells the viewers of a quiet room that the link lives. May be dropped. */
+  pushPresence(room: Room): void;
+}
+
+/** What counts the frames of each codec. */
+const FRAMES_OF = ['framesJson', 'framesMsgpack', 'framesDeflate'] as const;
+
+interface Push<Room> {
   readonly room: Room;
   readonly seq: number;
   /** Null when there is no batch in it. */
@@ -32,10 +57,10 @@ interface Push {
   oversized: number;
 }
 
-export interface PusherOptions {
+export interface PusherOptions<Room> {
   readonly clock: Clock;
   readonly ring: RingWriter;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   /** Tells a shard that the ring is readable up to `head`. */
   readonly wake: (shard: number, head: number) => void;
   /** Told in the turn of the commit, after the wake-ups were posted. */
@@ -44,10 +69,10 @@ export interface PusherOptions {
   readonly oversized: (room: string, bytes: number) => void;
 }
 
-export class Pusher implements PushSink {
-  readonly #options: PusherOptions;
+export class Pusher<Room extends Audience> implements PushSink<Room> {
+  readonly #options: PusherOptions<Room>;
   /** Made, not yet committed, in the order in which they are to be. */
-  #ready: Push[] = [];
+  #ready: Push<Room>[] = [];
   #presences = new Set<Room>();
   /** Pushes whose frames are being deflated off the loop. */
   #making = 0;
@@ -55,17 +80,17 @@ export class Pusher implements PushSink {
   #retrying: (() => void) | undefined;
   readonly #count: (codec: Codec) => void;
 
-  constructor(options: PusherOptions) {
+  constructor(options: PusherOptions<Room>) {
     this.#options = options;
     this.#count = (codec) => {
-      options.tally.framesEncoded[codec] += 1;
+      options.counters[FRAMES_OF[codec]] += 1;
     };
   }
 
-  push(room: Room, batches: readonly StoredBatch[], recalled: readonly string[]): void {
+  push(room: Room, batches: readonly (EncodedBatch & NumberedBatch)[], recalled: readonly string[]): void {
     const maker = batches.length > 0 ? new FrameMaker(batches, room.viewers, this.#count) : null;
-    const recall = recalled.length > 0 ? encoder.encode(recallMessage(recalled)) : null;
-    const push: Push = { room, seq: batches.at(-1)?.seq ?? room.seq, maker, recall, oversized: 0 };
+    const recall = recalled.length > 0 ? encoder.encode(encodeMessage({ type: 'recall', ids: recalled })) : null;
+    const push: Push<Room> = { room, seq: batches.at(-1)?.seq ?? room.seq, maker, recall, oversized: 0 };
     let making: Promise<void> | undefined;
     for (const codec of ALL_CODECS) {
       if (room.viewersByCodec[codec] > 0) making = maker?.make(codec) ?? making;
@@ -87,7 +112,7 @@ export class Pusher implements PushSink {
     this.#flushLater();
   }
 
-  #add(push: Push): void {
+  #add(push: Push<Room>): void {
     this.#ready.push(push);
     this.#flushLater();
   }
@@ -119,26 +144,26 @@ export class Pusher implements PushSink {
 
   /** Commits, in order, what the ring has room for; what it has not waits for the next slot. */
   flush(): void {
-    const { ring, tally, wake, committed } = this.#options;
+    const { ring, counters, wake, committed } = this.#options;
     const ready = this.#ready;
-    const before = tally.pushes + tally.presences + tally.recalls;
+    const before = counters.pushes + counters.presences + counters.recalls;
     let done = 0;
-    while (done < ready.length && this.#write(ready[done] as Push)) done += 1;
+    while (done < ready.length && this.#write(ready[done] as Push<Room>)) done += 1;
     // A room that pushes needs no presence, and one written after its batch would name the seq before it.
     for (const { room } of ready) this.#presences.delete(room);
     if (done === ready.length) this.#writePresences();
     if (done < ready.length) {
-      if (this.#retrying === undefined) tally.ringWaits += 1;
+      if (this.#retrying === undefined) counters.ringWaits += 1;
       this.#retry();
     }
     this.#ready = ready.slice(done);
-    if (tally.pushes + tally.presences + tally.recalls > before) ring.publish(wake);
+    if (counters.pushes + counters.presences + counters.recalls > before) ring.publish(wake);
     for (const push of ready.slice(0, done)) committed(push.room, push.seq);
   }
 
   /** Writes a push for the codecs that are in use now, which may be others than when its frames were made. */
-  #write(push: Push): boolean {
-    const { ring, tally } = this.#options;
+  #write(push: Push<Room>): boolean {
+    const { ring, counters } = this.#options;
     const recalls = push.recall === null ? [] : controlEntries(push.room, push.recall);
     const entries: RingEntry[] = [];
     let size = recalls.reduce((sum, { topic, frame }) => sum + ring.entrySize(topic.length, frame.length), 0);
@@ -153,7 +178,7 @@ export class Pusher implements PushSink {
       if (size + entry > ring.capacity / 2) {
         if ((push.oversized & (1 << codec)) === 0) {
           push.oversized |= 1 << codec;
-          tally.oversizedFrames += 1;
+          counters.oversizedFrames += 1;
           this.#options.oversized(push.room.name, frame.length);
         }
         continue;
@@ -165,26 +190,26 @@ export class Pusher implements PushSink {
     }
     // After the batches: what is recalled may be in one of them.
     if (!ring.write([...entries, ...recalls])) return false;
-    tally.pushes += entries.length;
-    tally.recalls += recalls.length;
-    tally.ringBytes += bytes;
-    tally.largeFrames += large;
+    counters.pushes += entries.length;
+    counters.recalls += recalls.length;
+    counters.ringBytes += bytes;
+    counters.largeFrames += large;
     return true;
   }
 
   /** Presences that find no room are dropped: the next heartbeat says the same. */
   #writePresences(): void {
-    const { ring, tally } = this.#options;
+    const { ring, counters } = this.#options;
     for (const room of this.#presences) {
       const entries = controlEntries(room, presenceFrame(room));
-      if (entries.length > 0 && ring.write(entries)) tally.presences += entries.length;
+      if (entries.length > 0 && ring.write(entries)) counters.presences += entries.length;
     }
     this.#presences.clear();
   }
 }
 
 /** A control message, for the viewers of each codec: text on all of them. */
-function controlEntries(room: Room, frame: Uint8Array): RingEntry[] {
+function controlEntries(room: Audience, frame: Uint8Array): RingEntry[] {
   const entries: RingEntry[] = [];
   for (const codec of ALL_CODECS) {
     if (room.viewersByCodec[codec] === 0) continue;
@@ -195,6 +220,6 @@ function controlEntries(room: Room, frame: Uint8Array): RingEntry[] {
 
 const encoder = new TextEncoder();
 
-function presenceFrame(room: Room): Uint8Array {
-  return encoder.encode(`{"type":"presence","seq":${room.seq},"viewers":${room.viewers}}`);
+function presenceFrame(room: Audience): Uint8Array {
+  return encoder.encode(encodeMessage({ type: 'presence', seq: room.seq, viewers: room.viewers }));
 }

@@ -1,6 +1,6 @@
 import type { Refusal, RefusalCode } from '../codes.ts';
 import type { TurnQueue } from '../turn-queue.ts';
-import { parseJson } from './http-body.ts';
+import { parseJson } from './body.ts';
 
 /** Bytes that are parsed in one turn of the loop: the worst of JSON takes 3 ms for so many, and 300 ms for a megabyte. */
 const TURN_BYTES = 16_384;

@@ -1,27 +1,5 @@
-import type { ShardCounters } from '../shards/counters.ts';
+import { type MainCounters, type MainName, SAMPLED, type ShardCounters, type ShardName } from '../counters.ts';
 import type { Counts } from './sample.ts';
-import type { Tally } from './tally.ts';
-
-const OF_MAIN = [
-  'commentsHttp',
-  'commentsSocket',
-  'commentsDemo',
-  'batches',
-  'pushes',
-  'presences',
-  'ringWaits',
-  'shardRestarts',
-] as const;
-
-/** What the shards count, and what their counter is called. */
-const OF_SHARDS = [
-  ['joined', 'joined'],
-  ['deliveries', 'deliveries'],
-  ['deliveredBytes', 'deliveredBytes'],
-  ['dropped', 'dropped'],
-  ['skipped', 'skippedSent'],
-  ['closed', 'slowClosed'],
-] as const;
 
 type Sums = { -readonly [name in keyof Counts]: Counts[name] };
 type ByCode = Readonly<Record<string, number>>;
@@ -37,12 +15,12 @@ interface CountReading {
 
 /** Reads main's and the shards' counters and says what they grew by. */
 export class CountGrowth {
-  readonly #tally: Tally;
+  readonly #counters: MainCounters;
   readonly #shards: readonly ShardCounters[];
   #last = new Map<string, number>();
 
-  constructor(tally: Tally, shards: readonly ShardCounters[]) {
-    this.#tally = tally;
+  constructor(counters: MainCounters, shards: readonly ShardCounters[]) {
+    this.#counters = counters;
     this.#shards = shards;
   }
 
@@ -57,15 +35,10 @@ export class CountGrowth {
     };
     const totals = zeroCounts();
     const growth = zeroCounts();
-    for (const name of OF_MAIN) {
-      totals[name] = this.#tally[name];
-      growth[name] = grow(name, this.#tally[name]);
-    }
-    for (const [shard, row] of this.#shards.entries()) {
-      for (const [name, counter] of OF_SHARDS) {
-        const value = row.get(counter);
+    for (const name of SAMPLED) {
+      for (const [source, value] of this.#valuesOf(name)) {
         totals[name] += value;
-        growth[name] += grow(`${shard} ${name}`, value);
+        growth[name] += grow(`${source} ${name}`, value);
       }
     }
     const refused: Record<string, number> = {};
@@ -81,9 +54,14 @@ export class CountGrowth {
     return { totals, growth, refused, refusedGrowth };
   }
 
+  #valuesOf(name: MainName | ShardName): (readonly [source: string, value: number])[] {
+    if (name in this.#counters) return [['main', this.#counters[name as MainName]]];
+    return this.#shards.map((row, shard) => [String(shard), row.get(name as ShardName)] as const);
+  }
+
   /** Main and shards refuse different things under the same codes. */
   *#refusals(): Iterable<readonly [source: string, code: string, count: number]> {
-    for (const [code, count] of this.#tally.refused) yield ['main', code, count];
+    for (const [code, count] of this.#counters.refused) yield ['main', code, count];
     for (const [shard, row] of this.#shards.entries()) {
       for (const [code, count] of row.refused()) yield [String(shard), code, count];
     }
@@ -92,21 +70,5 @@ export class CountGrowth {
 
 /** Every count at 0. */
 export function zeroCounts(): Sums {
-  return {
-    commentsHttp: 0,
-    commentsSocket: 0,
-    commentsDemo: 0,
-    refused: 0,
-    batches: 0,
-    pushes: 0,
-    presences: 0,
-    ringWaits: 0,
-    shardRestarts: 0,
-    joined: 0,
-    deliveries: 0,
-    deliveredBytes: 0,
-    dropped: 0,
-    skipped: 0,
-    closed: 0,
-  };
+  return Object.fromEntries([...SAMPLED, 'refused'].map((name) => [name, 0])) as Sums;
 }

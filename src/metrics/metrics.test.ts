@@ -1,11 +1,12 @@
 import { open } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { countRefused, createMainCounters, createShardCounters, METRICS, ShardCounters } from '../counters.ts';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
 import { createRooms, draftOf } from '../rooms/rooms.fixture.ts';
-import { createCounters, ShardCounters } from '../shards/counters.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
-import { METRIC_NAMES, Metrics } from './metrics.ts';
-import { Tally } from './tally.ts';
+import { Metrics } from './metrics.ts';
+
+const METRIC_NAMES = METRICS.map(({ name }) => name);
 
 /** Metrics that are a sum and a count. */
 const TIMES = ['volley_store_append_seconds', 'volley_push_seconds'];
@@ -19,11 +20,11 @@ afterEach(() => {
 
 async function createMetrics() {
   const rig = await createRooms(new FakeStore());
-  const memory = createCounters(2);
+  const memory = createShardCounters(2);
   const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
   const ring = new RingWriter(createRing(4_096, 2));
   const metrics = new Metrics({
-    tally: rig.tally,
+    counters: rig.counters,
     rooms: rig.rooms,
     ring,
     store: rig.store,
@@ -59,23 +60,23 @@ describe('the metrics', () => {
   });
 
   it('show what the main thread counted', async () => {
-    const { tally, read } = await createMetrics();
-    tally.commentsHttp = 5;
-    tally.commentsSocket = 6;
-    tally.commentsDemo = 7;
-    tally.batches = 7;
-    tally.framesEncoded[0] = 1;
-    tally.framesEncoded[2] = 3;
-    tally.pushes = 8;
-    tally.presences = 9;
-    tally.ringBytes = 10;
-    tally.ringWaits = 11;
-    tally.largeFrames = 12;
-    tally.oversizedFrames = 13;
-    tally.backfillFrames = 14;
-    tally.messagesToShards = 15;
-    tally.messagesFromShards = 16;
-    tally.shardRestarts = 17;
+    const { counters, read } = await createMetrics();
+    counters.commentsHttp = 5;
+    counters.commentsSocket = 6;
+    counters.commentsDemo = 7;
+    counters.batches = 7;
+    counters.framesJson = 1;
+    counters.framesDeflate = 3;
+    counters.pushes = 8;
+    counters.presences = 9;
+    counters.ringBytes = 10;
+    counters.ringWaits = 11;
+    counters.largeFrames = 12;
+    counters.oversizedFrames = 13;
+    counters.backfillFrames = 14;
+    counters.messagesToShards = 15;
+    counters.messagesFromShards = 16;
+    counters.shardRestarts = 17;
     expect(await read()).toMatchObject({
       'volley_comments_total{source="http"}': 5,
       'volley_comments_total{source="socket"}': 6,
@@ -100,7 +101,7 @@ describe('the metrics', () => {
   it('show what each shard counted', async () => {
     const { shards, read } = await createMetrics();
     const names = ['viewers', 'joined', 'messagesReceived', 'published', 'deliveries', 'deliveredBytes'] as const;
-    const drops = ['dropped', 'skippedSent', 'slowClosed'] as const;
+    const drops = ['dropped', 'skipped', 'closed'] as const;
     const rest = ['cpu', 'floodClosed', 'catchUpBytes', 'joinsWaiting'] as const;
     for (const [shard, row] of shards.entries()) {
       for (const [i, name] of [...names, ...drops, ...rest].entries()) row.set(name, 100 * shard + i + 1);
@@ -128,9 +129,9 @@ describe('the metrics', () => {
   });
 
   it('add up what main and the shards refused under the same code', async () => {
-    const { tally, shards, read } = await createMetrics();
-    tally.refuse('TEXT_INVALID', 2);
-    tally.refuse('STORE_FULL');
+    const { counters, shards, read } = await createMetrics();
+    countRefused(counters, 'TEXT_INVALID', 2);
+    countRefused(counters, 'STORE_FULL');
     shards[0].add('TEXT_INVALID', 10);
     shards[1].add('TEXT_INVALID', 100);
     shards[1].add('UNKNOWN_TYPE', 1);
@@ -160,12 +161,12 @@ describe('the metrics', () => {
   });
 
   it('tell how long appends and pushes took together, also after the dashboard has taken its share', async () => {
-    const { tally, read } = await createMetrics();
+    const { counters, read } = await createMetrics();
     expect(await read()).toMatchObject({ volley_store_append_seconds_sum: 0, volley_push_seconds_count: 0 });
-    tally.appendTimes.record(1_500);
-    tally.appendTimes.record(500);
-    tally.pushTimes.record(250);
-    tally.appendTimes.take();
+    counters.appendTimes.record(1_500);
+    counters.appendTimes.record(500);
+    counters.pushTimes.record(250);
+    counters.appendTimes.take();
     expect(await read()).toMatchObject({
       volley_store_append_seconds_sum: 2,
       volley_store_append_seconds_count: 2,
@@ -175,9 +176,9 @@ describe('the metrics', () => {
   });
 
   it('do not grow by being read', async () => {
-    const { tally, shards, read } = await createMetrics();
-    tally.batches = 3;
-    tally.refuse('BUSY', 2);
+    const { counters, shards, read } = await createMetrics();
+    counters.batches = 3;
+    countRefused(counters, 'BUSY', 2);
     shards[0].add('deliveries', 5);
     const first = await read();
     const second = await read();
@@ -189,15 +190,15 @@ describe('the metrics', () => {
       expect(second[name]).toBe(first[name]);
     }
     expect(first.volley_batches_total).toBe(3);
-    tally.batches = 4;
+    counters.batches = 4;
     expect((await read()).volley_batches_total).toBe(4);
   });
 
   it('tell what the API holds and cuts, and what was survived', async () => {
-    const { tally, shards, read } = await createMetrics();
-    Object.assign(tally.api, { connections: 4, unsentBytes: 5, bodyBytes: 6 });
-    tally.apiCuts.slow_answer = 7;
-    tally.backgroundFaults.accept = 8;
+    const { counters, shards, read } = await createMetrics();
+    Object.assign(counters, { apiConnections: 4, apiUnsentBytes: 5, apiBodyBytes: 6 });
+    counters.cutSlowAnswer = 7;
+    counters.faultsAccept = 8;
     shards[1].set('sockets', 9);
     shards[0].set('listenPauses', 10);
     expect(await read()).toMatchObject({
@@ -214,10 +215,10 @@ describe('the metrics', () => {
   });
 
   it('are made once for all who ask meanwhile, with numbers of after they asked', async () => {
-    const { metrics, tally } = await createMetrics();
+    const { metrics, counters } = await createMetrics();
     const first = metrics.read();
     await Promise.resolve();
-    tally.batches = 1;
+    counters.batches = 1;
     const [second, third] = [metrics.read(), metrics.read()];
     expect(await second).toBe(await third);
     expect(await second).not.toBe(await first);
@@ -246,13 +247,13 @@ describe('the metrics', () => {
   });
 });
 
-describe('a tally', () => {
+describe('a counters', () => {
   it('counts refusals by code', () => {
-    const tally = new Tally();
-    tally.refuse('BUSY');
-    tally.refuse('BUSY', 3);
-    tally.refuse('NOT_JSON');
-    expect([...tally.refused]).toEqual([
+    const counters = createMainCounters();
+    countRefused(counters, 'BUSY');
+    countRefused(counters, 'BUSY', 3);
+    countRefused(counters, 'NOT_JSON');
+    expect([...counters.refused]).toEqual([
       ['BUSY', 4],
       ['NOT_JSON', 1],
     ]);

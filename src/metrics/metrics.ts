@@ -1,25 +1,28 @@
 /**
- * The metrics in Prometheus' format. Nothing is counted here: numbers are gathered from the tally, the rooms and the
- * shards' shared memory when somebody scrapes. docs/metrics.md lists them; `npm run lint` checks the list.
+ * The metrics in Prometheus' format, made from the table in counters.ts when somebody scrapes. docs/metrics.md lists them;
+ * `npm run lint` checks the list.
  */
 import { statSync } from 'node:fs';
 import { opendir } from 'node:fs/promises';
 import { setImmediate as nextTurn, setTimeout as wait } from 'node:timers/promises';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { CODECS } from '../frames/codec.ts';
-import type { RingWriter } from '../frames/frame-ring.ts';
-import type { Rooms } from '../rooms/rooms.ts';
-import type { ShardCounters } from '../shards/counters.ts';
-import type { Store } from '../store/store.ts';
-import type { Durations } from './durations.ts';
-import { API_CUTS, BACKGROUND_FAULTS, type Tally } from './tally.ts';
-import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds } from './thread-stats.ts';
+import {
+  type MainCounters,
+  type MainName,
+  METRICS,
+  type Metric,
+  type ReadName,
+  type ShardCounters,
+  type ShardName,
+  type TimesName,
+} from '../counters.ts';
+import { DELAY_RESOLUTION_MS, LoopDelayMeter, threadCpuSeconds } from '../thread-stats.ts';
 
 export interface MetricsSources {
-  readonly tally: Tally;
-  readonly rooms: Rooms;
-  readonly ring: RingWriter;
-  readonly store: Pick<Store, 'stats'>;
+  readonly counters: MainCounters;
+  readonly rooms: { readonly size: number; readonly pending: number };
+  readonly ring: { readonly capacity: number; used(): number };
+  readonly store: { stats(): { readonly bytes: number; readonly pruned: number } };
   readonly shards: readonly ShardCounters[];
   /** The package of uWebSockets.js that the shards run on and its version, a space between; '' while not known. */
   readonly library: () => string;
@@ -27,236 +30,33 @@ export interface MetricsSources {
   readonly lostLines: () => number;
 }
 
-type Sample = readonly [value: number, labels?: Record<string, string>];
+type Labels = Readonly<Record<string, string>>;
+type Sample = readonly [value: number, labels?: Labels];
 
-/** One metric: its name, what it counts, and how its samples are gathered. */
-interface Metric {
-  readonly name: string;
-  readonly help: string;
-  readonly gather: (from: MetricsSources) => Iterable<Sample>;
+/** The main thread's event-loop delay since the last scrape, in seconds. */
+interface Delay {
+  readonly mean: number;
+  readonly max: number;
 }
 
-const COUNTERS: readonly Metric[] = [
-  {
-    name: 'volley_comments_total',
-    help: 'Comments accepted, by the way they came (http, socket).',
-    gather: ({ tally }) => [
-      [tally.commentsHttp, { source: 'http' }],
-      [tally.commentsSocket, { source: 'socket' }],
-      [tally.commentsDemo, { source: 'demo' }],
-    ],
+/** How the metrics are read that nobody counts. */
+const READERS: Readonly<Record<ReadName, (from: MetricsSources, delay: Delay) => Iterable<Sample>>> = {
+  volley_refused_total: ({ counters, shards }) => gatherRefused(counters, shards),
+  volley_store_pruned_batches_total: ({ store }) => [[store.stats().pruned]],
+  volley_log_lines_lost_total: ({ lostLines }) => [[lostLines()]],
+  volley_thread_cpu_seconds_total: (from) => byThread(from, threadCpuSeconds(), 'cpu'),
+  volley_rooms: ({ rooms }) => [[rooms.size]],
+  volley_pending_comments: ({ rooms }) => [[rooms.pending]],
+  volley_store_bytes: ({ store }) => [[store.stats().bytes]],
+  volley_ring_used_bytes: ({ ring }) => [[ring.used()]],
+  volley_uwebsockets_info: ({ library }) => {
+    const [name, version] = library().split(' ');
+    return name && version ? [[1, { package: name, version }]] : [];
   },
-  {
-    name: 'volley_refused_total',
-    help: 'Comments, posts and handshakes refused, by code.',
-    gather: gatherRefused,
-  },
-  { name: 'volley_batches_total', help: 'Batches that rooms fired.', gather: ({ tally }) => [[tally.batches]] },
-  {
-    name: 'volley_frames_encoded_total',
-    help: 'Frames encoded for pushes, by codec: one a push and codec in use, whatever the viewers and workers.',
-    gather: ({ tally }) => CODECS.map((codec, place) => [tally.framesEncoded[place] ?? 0, { codec }]),
-  },
-  {
-    name: 'volley_backfill_frames_total',
-    help: 'Frames encoded for viewers that catch up.',
-    gather: ({ tally }) => [[tally.backfillFrames]],
-  },
-  { name: 'volley_pushes_total', help: 'Frames committed to the ring.', gather: ({ tally }) => [[tally.pushes]] },
-  {
-    name: 'volley_presences_total',
-    help: 'Presence messages committed to the ring for quiet rooms.',
-    gather: ({ tally }) => [[tally.presences]],
-  },
-  {
-    name: 'volley_comments_recalled_total',
-    help: 'Comments recalled.',
-    gather: ({ tally }) => [[tally.commentsRecalled]],
-  },
-  {
-    name: 'volley_recalls_total',
-    help: 'Recall messages committed to the ring: one a push and codec in use.',
-    gather: ({ tally }) => [[tally.recalls]],
-  },
-  {
-    name: 'volley_store_pruned_batches_total',
-    help: 'Batches dropped from the store because they were too old or too much.',
-    gather: ({ store }) => [[store.stats().pruned]],
-  },
-  {
-    name: 'volley_large_frames_total',
-    help: 'Frames over 16 KB, which uWebSockets.js buffers per viewer.',
-    gather: ({ tally }) => [[tally.largeFrames]],
-  },
-  {
-    name: 'volley_oversized_frames_total',
-    help: 'Frames that the ring is too small for; their viewers see a gap.',
-    gather: ({ tally }) => [[tally.oversizedFrames]],
-  },
-  {
-    name: 'volley_ring_bytes_total',
-    help: 'Frame bytes written to the ring.',
-    gather: ({ tally }) => [[tally.ringBytes]],
-  },
-  {
-    name: 'volley_ring_waits_total',
-    help: 'Times that a push found no room in the ring and waited a slot.',
-    gather: ({ tally }) => [[tally.ringWaits]],
-  },
-  {
-    name: 'volley_messages_total',
-    help: 'Messages between the main thread and the shards, by direction (to_shards, from_shards).',
-    gather: ({ tally }) => [
-      [tally.messagesToShards, { direction: 'to_shards' }],
-      [tally.messagesFromShards, { direction: 'from_shards' }],
-    ],
-  },
-  {
-    name: 'volley_shard_restarts_total',
-    help: 'Times that a shard was run again after a fault.',
-    gather: ({ tally }) => [[tally.shardRestarts]],
-  },
-  {
-    name: 'volley_viewers_joined_total',
-    help: 'Connections that became viewers, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('joined'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_viewer_messages_total',
-    help: 'Messages that viewers sent, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('messagesReceived'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_published_total',
-    help: 'Ring entries that a shard has published, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('published'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_deliveries_total',
-    help: 'Messages published to viewers, those dropped for slow viewers included, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('deliveries'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_delivered_bytes_total',
-    help: 'Payload bytes of those messages, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('deliveredBytes'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_drops_total',
-    help: 'What slow viewers cost them, by shard and reason: messages dropped (backpressure), viewers told (skipped), viewers closed (slow_close).',
-    gather: gatherDrops,
-  },
-  {
-    name: 'volley_listen_pauses_total',
-    help: 'Times that a shard stopped listening because the process was about to run out of files, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('listenPauses'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_api_cuts_total',
-    help: 'Connections to the API that the server closed, by reason.',
-    gather: ({ tally }) => API_CUTS.map((reason) => [tally.apiCuts[reason], { reason }]),
-  },
-  {
-    name: 'volley_background_faults_total',
-    help: 'Errors outside of any request that the server survived, by what met them.',
-    gather: ({ tally }) => BACKGROUND_FAULTS.map((source) => [tally.backgroundFaults[source], { source }]),
-  },
-  {
-    name: 'volley_log_lines_lost_total',
-    help: 'Lines of the log that could not be written or were too many.',
-    gather: ({ lostLines }) => [[lostLines()]],
-  },
-  {
-    name: 'volley_flood_closes_total',
-    help: 'Viewers closed because they sent too much, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('floodClosed'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_thread_cpu_seconds_total',
-    help: 'CPU time by thread: main, or the number of a shard.',
-    gather: ({ shards }) => [
-      [threadCpuSeconds(), { thread: 'main' }],
-      ...shards.map((row, shard): Sample => [row.get('cpu'), { thread: String(shard) }]),
-    ],
-  },
-];
-
-const GAUGES: readonly Metric[] = [
-  {
-    name: 'volley_viewers',
-    help: 'Viewers connected, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('viewers'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_sockets',
-    help: "Connections to the viewers' port, those without a handshake included, by shard.",
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('sockets'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_api_connections',
-    help: 'Connections to the API.',
-    gather: ({ tally }) => [[tally.api.connections]],
-  },
-  {
-    name: 'volley_api_unsent_bytes',
-    help: "Bytes of the API's answers that their readers have not taken.",
-    gather: ({ tally }) => [[tally.api.unsentBytes]],
-  },
-  {
-    name: 'volley_api_body_bytes',
-    help: 'Bytes of bodies that have not arrived whole.',
-    gather: ({ tally }) => [[tally.api.bodyBytes]],
-  },
-  {
-    name: 'volley_catch_up_bytes',
-    help: 'Bytes of backfill asked for or sent, and not read yet, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('catchUpBytes'), { shard: String(shard) }]),
-  },
-  {
-    name: 'volley_joins_waiting',
-    help: 'Viewers that wait for their next step of backfill because of --catch-up-bytes, by shard.',
-    gather: ({ shards }) => shards.map((row, shard) => [row.get('joinsWaiting'), { shard: String(shard) }]),
-  },
-  { name: 'volley_rooms', help: 'Rooms that are live.', gather: ({ rooms }) => [[rooms.size]] },
-  {
-    name: 'volley_pending_comments',
-    help: 'Comments accepted and not yet fired.',
-    gather: ({ rooms }) => [[rooms.pending]],
-  },
-  { name: 'volley_store_bytes', help: 'Bytes kept in the store.', gather: ({ store }) => [[store.stats().bytes]] },
-  { name: 'volley_ring_used_bytes', help: 'Bytes of the ring in use.', gather: ({ ring }) => [[ring.used()]] },
-  {
-    name: 'volley_uwebsockets_info',
-    help: 'Always 1; the package of uWebSockets.js that is in use, and its version.',
-    gather: ({ library }) => {
-      const [name, version] = library().split(' ');
-      return name && version ? [[1, { package: name, version }]] : [];
-    },
-  },
-  { name: 'volley_ring_capacity_bytes', help: 'Size of the ring.', gather: ({ ring }) => [[ring.capacity]] },
-];
-
-const TIMES: readonly { readonly name: string; readonly help: string; readonly of: (tally: Tally) => Durations }[] = [
-  {
-    name: 'volley_store_append_seconds',
-    help: 'Time from the fire of a room to the answer of the store.',
-    of: (tally) => tally.appendTimes,
-  },
-  {
-    name: 'volley_push_seconds',
-    help: 'Time from the fire of a room to the commit of its push to the ring.',
-    of: (tally) => tally.pushTimes,
-  },
-];
-
-/** Two gauges of one measurement: a shard keeps its last second, main measures since the last scrape. */
-const DELAY_MEAN = 'volley_event_loop_delay_mean_seconds';
-const DELAY_MAX = 'volley_event_loop_delay_max_seconds';
-
-/** The names of all metrics of our own, for the documentation's check. */
-export const METRIC_NAMES: readonly string[] = [...COUNTERS, ...TIMES, ...GAUGES]
-  .map(({ name }) => name)
-  .concat(DELAY_MEAN, DELAY_MAX);
+  volley_ring_capacity_bytes: ({ ring }) => [[ring.capacity]],
+  volley_event_loop_delay_mean_seconds: (from, { mean }) => byThread(from, mean, 'delayMean'),
+  volley_event_loop_delay_max_seconds: (from, { max }) => byThread(from, max, 'delayMax'),
+};
 
 /** What one turn of the loop may take of making the text, in ms. */
 const TURN_MS = 2;
@@ -318,23 +118,8 @@ export class Metrics {
     for (const { name } of this.#process.getMetricsAsArray()) {
       yield `${await this.#process.getSingleMetricAsString(name)}\n`;
     }
-    for (const { name, help, gather } of COUNTERS) yield render(name, help, 'counter', gather(this.#sources));
-    for (const { name, help, of } of TIMES) yield renderTimes(name, help, of(this.#sources.tally));
-    for (const { name, help, gather } of GAUGES) yield render(name, help, 'gauge', gather(this.#sources));
-    yield* this.#renderDelay();
-  }
-
-  #renderDelay(): string[] {
-    const { mean, max } = this.#delay.take();
-    const { shards } = this.#sources;
-    const byThread = (main: number, name: 'delayMean' | 'delayMax'): Sample[] => [
-      [main, { thread: 'main' }],
-      ...shards.map((row, shard): Sample => [row.get(name), { thread: String(shard) }]),
-    ];
-    return [
-      render(DELAY_MEAN, 'Mean event-loop delay, by thread.', 'gauge', byThread(mean, 'delayMean')),
-      render(DELAY_MAX, 'Longest event-loop delay, by thread.', 'gauge', byThread(max, 'delayMax')),
-    ];
+    const delay = this.#delay.take();
+    for (const metric of METRICS as readonly Metric[]) yield render(metric, this.#sources, delay);
   }
 
   /** The library's own lists the names of all open files at once, which with 100,000 viewers holds the loop up. */
@@ -370,37 +155,49 @@ async function countOpenFiles(last: number): Promise<number> {
   }
 }
 
-function render(name: string, help: string, type: string, samples: Iterable<Sample>): string {
+function render(metric: Metric, from: MetricsSources, delay: Delay): string {
+  const { name, help, type = 'counter', main = {} } = metric;
   let text = `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+  if (type === 'summary') {
+    // Without quantiles, which Prometheus' own summaries may lack.
+    for (const counter of Object.keys(main)) {
+      const { seconds, count } = from.counters[counter as TimesName];
+      text += `${name}_sum ${seconds}\n${name}_count ${count}\n`;
+    }
+    return text;
+  }
+  const samples = metric.read ? READERS[name as ReadName](from, delay) : gather(metric, from);
   for (const [value, labels] of samples) text += `${name}${renderLabels(labels)} ${value}\n`;
   return text;
 }
 
+function* gather({ main = {}, shards: ofShards = {} }: Metric, { counters, shards }: MetricsSources): Iterable<Sample> {
+  for (const [name, labels] of Object.entries(main)) yield [counters[name as MainName], labels];
+  for (const [shard, row] of shards.entries()) {
+    for (const [name, labels] of Object.entries(ofShards)) {
+      yield [row.get(name as ShardName), { shard: String(shard), ...labels }];
+    }
+  }
+}
+
+function byThread({ shards }: MetricsSources, main: number, name: ShardName): Sample[] {
+  return [
+    [main, { thread: 'main' }],
+    ...shards.map((row, shard): Sample => [row.get(name), { thread: String(shard) }]),
+  ];
+}
+
 /** Values are codes, words and numbers: nothing in them needs an escape. */
-function renderLabels(labels: Readonly<Record<string, string>> = {}): string {
+function renderLabels(labels: Labels = {}): string {
   const pairs = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   return pairs.length === 0 ? '' : `{${pairs.join()}}`;
 }
 
-/** A summary in Prometheus' sense without quantiles. */
-function renderTimes(name: string, help: string, { seconds, count }: Durations): string {
-  return `# HELP ${name} ${help}\n# TYPE ${name} summary\n${name}_sum ${seconds}\n${name}_count ${count}\n`;
-}
-
 /** Main and shards refuse different things under the same codes. */
-function* gatherRefused({ tally, shards }: MetricsSources): Iterable<Sample> {
-  const counts = new Map<string, number>(tally.refused);
+function* gatherRefused({ refused }: MainCounters, shards: readonly ShardCounters[]): Iterable<Sample> {
+  const counts = new Map<string, number>(refused);
   for (const row of shards) {
     for (const [code, count] of row.refused()) counts.set(code, (counts.get(code) ?? 0) + count);
   }
   for (const [code, count] of counts) yield [count, { code }];
-}
-
-function* gatherDrops({ shards }: MetricsSources): Iterable<Sample> {
-  for (const [index, row] of shards.entries()) {
-    const shard = String(index);
-    yield [row.get('dropped'), { shard, reason: 'backpressure' }];
-    yield [row.get('skippedSent'), { shard, reason: 'skipped' }];
-    yield [row.get('slowClosed'), { shard, reason: 'slow_close' }];
-  }
 }

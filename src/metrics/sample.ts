@@ -2,15 +2,8 @@
  * What the sampler sends and the dashboard draws: types only, so that a browser's code can share them. Rates are a
  * second, times are in ms.
  */
-
-/** How long something took over a while, in ms. All are 0 when it did not happen. */
-export interface DurationSummary {
-  readonly count: number;
-  readonly mean: number;
-  /** The 99th percentile. */
-  readonly p99: number;
-  readonly max: number;
-}
+import type { SAMPLED } from '../counters.ts';
+import type { DurationSummary } from '../durations.ts';
 
 /** One second of the server. It is kept for the charts. */
 export interface Sample {
@@ -40,27 +33,8 @@ export interface ThreadSample {
   readonly delayMax: number;
 }
 
-/** What is counted, as totals since the start of the server, or as rates. */
-export interface Counts {
-  readonly commentsHttp: number;
-  readonly commentsSocket: number;
-  /** Made up by `--demo`. */
-  readonly commentsDemo: number;
-  /** Of all codes together. */
-  readonly refused: number;
-  readonly batches: number;
-  readonly pushes: number;
-  readonly presences: number;
-  readonly ringWaits: number;
-  readonly shardRestarts: number;
-  readonly joined: number;
-  readonly deliveries: number;
-  readonly deliveredBytes: number;
-  /** Messages dropped for slow viewers, viewers told that they were skipped, viewers closed. */
-  readonly dropped: number;
-  readonly skipped: number;
-  readonly closed: number;
-}
+/** What is counted, as totals since the start of the server, or as rates. `refused`: of all codes together. */
+export type Counts = Readonly<Record<(typeof SAMPLED)[number] | 'refused', number>>;
 
 /** A room in the list of the busiest. */
 export interface BusyRoom {

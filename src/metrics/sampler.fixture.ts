@@ -1,6 +1,6 @@
+import { createShardCounters, ShardCounters } from '../counters.ts';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
 import { createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
-import { createCounters, ShardCounters } from '../shards/counters.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import type { History, Tick } from './sample.ts';
 import { Sampler } from './sampler.ts';
@@ -21,7 +21,7 @@ export interface SamplerRig extends RoomsRig<FakeStore> {
 
 export async function createSampler(options: RigOptions = {}): Promise<SamplerRig> {
   const rig = await createRooms(new FakeStore(), options);
-  const memory = createCounters(2);
+  const memory = createShardCounters(2);
   const shards = [new ShardCounters(memory, 0), new ShardCounters(memory, 1)] as const;
   const ring = new RingWriter(createRing(4_096, 2));
   const main = { cpu: 0, mean: 0, max: 0 };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { countRefused } from '../counters.ts';
 import type { RoomsRig } from '../rooms/rooms.fixture.ts';
 import { batchOf, draftOf } from '../rooms/rooms.fixture.ts';
 import type { FakeStore } from '../store/store-fake.fixture.ts';
@@ -20,16 +21,16 @@ describe('a sample', () => {
   });
 
   it('tells counters as totals and as what they grew by', async () => {
-    const { tally, shards, second } = await createSampler();
-    tally.commentsHttp = 10;
-    tally.pushes = 4;
+    const { counters, shards, second } = await createSampler();
+    counters.commentsHttp = 10;
+    counters.pushes = 4;
     shards[0].add('deliveries', 100);
     shards[1].add('deliveries', 50);
-    shards[1].add('slowClosed', 1);
+    shards[1].add('closed', 1);
     const first = await second();
     expect(first.totals).toMatchObject({ commentsHttp: 10, commentsSocket: 0, pushes: 4, deliveries: 150, closed: 1 });
     expect(first.sample.rates).toMatchObject({ commentsHttp: 10, pushes: 4, deliveries: 150, closed: 1 });
-    tally.commentsHttp = 13;
+    counters.commentsHttp = 13;
     shards[0].add('deliveries', 7);
     const next = await second();
     expect(next.totals).toMatchObject({ commentsHttp: 13, pushes: 4, deliveries: 157 });
@@ -37,13 +38,13 @@ describe('a sample', () => {
   });
 
   it('that comes late tells rates a second all the same, and the next is on the beat', async () => {
-    const { tally, clock, history } = await createSampler();
+    const { counters, clock, history } = await createSampler();
     const start = clock.unix();
     clock.jump(4_000);
-    tally.commentsHttp = 100;
+    counters.commentsHttp = 100;
     await clock.advance(0);
     expect(history().tick?.sample.rates.commentsHttp).toBe(25);
-    tally.commentsHttp = 110;
+    counters.commentsHttp = 110;
     await clock.advance(1_000);
     clock.jump(1_700);
     await clock.advance(2_000);
@@ -69,14 +70,14 @@ describe('a sample', () => {
   });
 
   it('adds up what main and the shards refused, by code', async () => {
-    const { tally, shards, second } = await createSampler();
-    tally.refuse('TEXT_INVALID', 2);
+    const { counters, shards, second } = await createSampler();
+    countRefused(counters, 'TEXT_INVALID', 2);
     shards[0].add('TEXT_INVALID', 3);
     shards[1].add('BUSY', 1);
     const first = await second();
     expect(first.sample.refused).toEqual({ TEXT_INVALID: 5, BUSY: 1 });
     expect(first.sample.rates.refused).toBe(6);
-    tally.refuse('TEXT_INVALID');
+    countRefused(counters, 'TEXT_INVALID');
     const next = await second();
     expect(next.sample.refused).toEqual({ TEXT_INVALID: 1 });
     expect(next.refused).toEqual({ TEXT_INVALID: 6, BUSY: 1 });

@@ -6,17 +6,14 @@
  * rooms are walked in several turns of the loop.
  */
 import type { Clock } from '../clock.ts';
-import type { RingWriter } from '../frames/frame-ring.ts';
-import type { Rooms } from '../rooms/rooms.ts';
-import type { ShardCounters } from '../shards/counters.ts';
-import type { Store } from '../store/store.ts';
-import { type BusiestLists, BusiestRooms } from './busiest-rooms.ts';
+import type { MainCounters, ShardCounters } from '../counters.ts';
+import type { DurationSummary } from '../durations.ts';
+import { LoopDelayMeter, threadCpuSeconds } from '../thread-stats.ts';
+import { type BusiestLists, BusiestRooms, type RoomView } from './busiest-rooms.ts';
 import { CountGrowth } from './count-growth.ts';
 import { CpuShare } from './cpu-share.ts';
-import type { Counts, DurationSummary, RoomDetail, Sample, ThreadSample, Tick } from './sample.ts';
+import type { Counts, RoomDetail, Sample, ThreadSample, Tick } from './sample.ts';
 import { SampleHistory } from './sample-history.ts';
-import type { Tally } from './tally.ts';
-import { LoopDelayMeter, threadCpuSeconds } from './thread-stats.ts';
 
 /** Samples kept: ten minutes. */
 export const KEPT = 600;
@@ -25,12 +22,25 @@ const PERIOD_MS = 1_000;
 /** Between two turns in which rooms are walked, in ms. */
 const WALK_MS = 1;
 
+/** What is told of one room. */
+interface LiveRoom extends RoomView {
+  /** When it last fired, in the clock's ms. */
+  readonly firedAt: number;
+  readonly viewersByCodec: readonly number[];
+  viewersOn(shard: number): number;
+}
+
 export interface SamplerOptions {
   readonly clock: Clock;
-  readonly tally: Tally;
-  readonly rooms: Pick<Rooms, 'size' | 'pending' | 'all' | 'get'>;
-  readonly ring: Pick<RingWriter, 'used' | 'capacity'>;
-  readonly store: Pick<Store, 'stats' | 'head'>;
+  readonly counters: MainCounters;
+  readonly rooms: {
+    readonly size: number;
+    readonly pending: number;
+    all(): Iterable<RoomView>;
+    get(name: string): LiveRoom | undefined;
+  };
+  readonly ring: { readonly capacity: number; used(): number };
+  readonly store: { stats(): { readonly bytes: number }; head(room: string): Promise<{ readonly seq: number }> };
   readonly shards: readonly ShardCounters[];
   /** Told of a sample that could not be made. The sampler goes on with the next second. */
   readonly onFault: (error: unknown) => void;
@@ -60,9 +70,9 @@ export class Sampler {
   #cancelWalk: (() => void) | null = null;
 
   constructor(options: SamplerOptions) {
-    const { clock, tally, shards, cpuSeconds = threadCpuSeconds } = options;
+    const { clock, counters, shards, cpuSeconds = threadCpuSeconds } = options;
     this.#options = options;
-    this.#growth = new CountGrowth(tally, shards);
+    this.#growth = new CountGrowth(counters, shards);
     this.#growth.read();
     this.#cpuSeconds = cpuSeconds;
     this.#mainCpu = new CpuShare(cpuSeconds());
@@ -137,7 +147,7 @@ export class Sampler {
 
   /** Makes the sample of the time since the last one. */
   #take(busiest: BusiestLists): void {
-    const { clock, tally, rooms, ring, store, shards } = this.#options;
+    const { clock, counters, rooms, ring, store, shards } = this.#options;
     const now = clock.now();
     const seconds = Math.max(1, now - this.#lastAt) / 1_000;
     this.#lastAt = now;
@@ -151,8 +161,8 @@ export class Sampler {
       ringUsed: ring.used(),
       rates: ratesOf(growth, seconds),
       refused: perSecond(refusedGrowth, seconds),
-      store: roundTimes(tally.appendTimes.take()),
-      push: roundTimes(tally.pushTimes.take()),
+      store: roundTimes(counters.appendTimes.take()),
+      push: roundTimes(counters.pushTimes.take()),
       threads: this.#threads(seconds),
     };
     const tick: Tick = { sample, totals, refused, ringCapacity: ring.capacity, ...busiest };

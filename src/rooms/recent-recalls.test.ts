@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { recallMessage } from '../frames/recall-message.ts';
+import { encodeMessage } from '../frames/messages.ts';
 import { RecentRecalls } from './recent-recalls.ts';
 
 afterEach(() => vi.restoreAllMocks());
@@ -15,9 +15,9 @@ describe('recent recalls', () => {
     recalls.add('a', '1.0', 0);
     recalls.add('a', '2.0', 200_000);
     recalls.add('b', '7.0', 200_000);
-    expect(recalls.messageOf('a', 299_999)).toBe(recallMessage(['1.0', '2.0']));
-    expect(recalls.messageOf('a', 300_000)).toBe(recallMessage(['2.0']));
-    expect(recalls.messageOf('a', 499_999)).toBe(recallMessage(['2.0']));
+    expect(recalls.messageOf('a', 299_999)).toBe(encodeMessage({ type: 'recall', ids: ['1.0', '2.0'] }));
+    expect(recalls.messageOf('a', 300_000)).toBe(encodeMessage({ type: 'recall', ids: ['2.0'] }));
+    expect(recalls.messageOf('a', 499_999)).toBe(encodeMessage({ type: 'recall', ids: ['2.0'] }));
     expect(recalls.messageOf('a', 500_000)).toBeNull();
     expect(recalls.messageOf('never', 0)).toBeNull();
   });
@@ -27,9 +27,9 @@ describe('recent recalls', () => {
     for (const time of [0, 600_000]) {
       expect(recalls.messageOf('a', time)).toBeNull();
       recalls.add('a', '1.0', time);
-      expect(recalls.messageOf('a', time)).toBe(recallMessage(['1.0']));
+      expect(recalls.messageOf('a', time)).toBe(encodeMessage({ type: 'recall', ids: ['1.0'] }));
       recalls.add('a', '1.1', time);
-      expect(recalls.messageOf('a', time)).toBe(recallMessage(['1.0', '1.1']));
+      expect(recalls.messageOf('a', time)).toBe(encodeMessage({ type: 'recall', ids: ['1.0', '1.1'] }));
       expect(recalls.messageOf('a', time + 300_000)).toBeNull();
     }
   });

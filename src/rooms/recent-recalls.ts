@@ -1,4 +1,4 @@
-import { recallMessage } from '../frames/recall-message.ts';
+import { encodeMessage } from '../frames/messages.ts';
 import { RECALLS_REMEMBERED, RECALLS_REMEMBERED_MS } from '../store/store.ts';
 
 /** Most ids remembered a room, the newest: one message of at most 50 KB. */
@@ -53,7 +53,7 @@ export class RecentRecalls {
     if (recalls === undefined) return null;
     if (recalls.message === undefined || now >= recalls.until) {
       const told = recalls.ids.slice(-MOST_OF_ROOM).filter(({ at }) => now - at < RECALLS_REMEMBERED_MS);
-      recalls.message = told.length === 0 ? null : recallMessage(told.map(({ id }) => id));
+      recalls.message = told.length === 0 ? null : encodeMessage({ type: 'recall', ids: told.map(({ id }) => id) });
       recalls.until = (told[0]?.at ?? Number.POSITIVE_INFINITY) + RECALLS_REMEMBERED_MS;
     }
     return recalls.message;

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
-import { recallMessage } from '../frames/recall-message.ts';
+import { encodeMessage } from '../frames/messages.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
 import { createRooms, draftOf, recallOf } from './rooms.fixture.ts';
@@ -78,8 +78,8 @@ describe('a recall', () => {
     rooms.join('a', 0, 0, 1);
     rooms.recalled([recallOf('a', '1.0')]);
     rooms.recalled([recallOf('b', '7.0')]);
-    expect(rooms.recalls.messageOf('a', clock.now())).toBe(recallMessage(['1.0']));
-    expect(rooms.recalls.messageOf('b', clock.now())).toBe(recallMessage(['7.0']));
+    expect(rooms.recalls.messageOf('a', clock.now())).toBe(encodeMessage({ type: 'recall', ids: ['1.0'] }));
+    expect(rooms.recalls.messageOf('b', clock.now())).toBe(encodeMessage({ type: 'recall', ids: ['7.0'] }));
   });
 
   it('that a store remembered counts from its own time, and from now where the clock was set back', async () => {

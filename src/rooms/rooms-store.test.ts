@@ -268,7 +268,7 @@ describe('an append that fails', () => {
     ['STORE_FAILED for any other error', new Error('disk on fire'), 'STORE_FAILED'],
     ['STORE_FAILED for a fault that is no refusal', new VolleyError('BATCH_CORRUPT', 'bad'), 'STORE_FAILED'],
   ])('refuses every comment in it with %s', async (_, error, code) => {
-    const { rooms, clock, store, sink, tally } = await createRooms(new FakeStore());
+    const { rooms, clock, store, sink, counters } = await createRooms(new FakeStore());
     const receipts = new Receipts();
     for (let i = 0; i < 3; i += 1) rooms.offer('a', draftOf(String(i)), receipts, i);
     rooms.offer('a', draftOf('of nobody'), null, 3);
@@ -281,7 +281,7 @@ describe('an append that fails', () => {
       [2, code],
     ]);
     expect(receipts.ids.size).toBe(0);
-    expect(tally.refused).toEqual(new Map([[code, 4]]));
+    expect(counters.refused).toEqual(new Map([[code, 4]]));
     expect(sink.pushes).toEqual([]);
     expect(store.appended).toHaveLength(1);
   });

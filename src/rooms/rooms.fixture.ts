@@ -1,10 +1,10 @@
 import { FakeClock } from '../clock.fixture.ts';
 import type { RefusalCode } from '../codes.ts';
 import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
+import { createMainCounters, type MainCounters } from '../counters.ts';
 import { decodeBatch, type EncodedBatch, encodeBatch } from '../frames/batch.ts';
-import { Tally } from '../metrics/tally.ts';
+import type { PushSink } from '../frames/pusher.ts';
 import type { RecalledComment, Store, StoredBatch } from '../store/store.ts';
-import type { PushSink } from './push-sink.ts';
 import type { Origin, Room } from './room.ts';
 import { Rooms, type RoomsOptions } from './rooms.ts';
 
@@ -19,7 +19,7 @@ interface SeenPush {
 }
 
 /** Keeps what rooms push. Commits in the same turn unless `holds`; then a test says when. */
-class FakeSink implements PushSink {
+class FakeSink implements PushSink<Room> {
   readonly pushes: SeenPush[] = [];
   readonly presences: { room: string; at: number }[] = [];
   holds = false;
@@ -92,18 +92,18 @@ export interface RoomsRig<S extends Store> {
   readonly clock: FakeClock;
   readonly store: S;
   readonly sink: FakeSink;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   readonly rooms: Rooms;
 }
 
 export async function createRooms<S extends Store>(store: S, options: RigOptions = {}): Promise<RoomsRig<S>> {
   const clock = options.clock ?? new FakeClock();
   const sink = new FakeSink(clock);
-  const tally = new Tally();
+  const counters = createMainCounters();
   const rooms = new Rooms({
     store,
     sink,
-    tally,
+    counters,
     shards: 2,
     interval: 1_000,
     heartbeat: 15_000,
@@ -122,7 +122,7 @@ export async function createRooms<S extends Store>(store: S, options: RigOptions
     recalled: (comments) => rooms.recalled(comments),
     state: (state) => rooms.storeState(state),
   });
-  return { clock, store, sink, tally, rooms };
+  return { clock, store, sink, counters, rooms };
 }
 
 export function draftOf(text: string): Draft {

@@ -145,7 +145,7 @@ describe('rooms', () => {
 
 describe('bounds', () => {
   it('let at most maxBatch comments into a push; the rest waits for the next', async () => {
-    const { rooms, clock, sink, tally } = await createRooms({ maxBatch: 10 });
+    const { rooms, clock, sink, counters } = await createRooms({ maxBatch: 10 });
     for (let i = 0; i < 25; i += 1) rooms.offer('a', draftOf(String(i)), null, i);
     await clock.advance(7);
     expect(sink.pushes.map(({ texts }) => texts.length)).toEqual([10]);
@@ -157,7 +157,7 @@ describe('bounds', () => {
     expect(sink.times('a').map((at) => at - START)).toEqual([7, 1_007, 2_007]);
     expect(sink.texts('a')).toEqual(Array.from({ length: 26 }, (_, i) => String(i)));
     expect(rooms.pending).toBe(0);
-    expect(tally.batches).toBe(3);
+    expect(counters.batches).toBe(3);
   });
 
   it('refuse ROOM_BUSY over maxPending, in that room only, until it fires', async () => {

@@ -8,13 +8,13 @@
 import type { Clock } from '../clock.ts';
 import { type Refusal, type RefusalCode, refusalOf } from '../codes.ts';
 import type { Draft } from '../comment.ts';
+import { countRefused, type MainCounters } from '../counters.ts';
+import { FEW_OF_ROOM, leavesEnough } from '../fair-share.ts';
 import { encodeBatch, fittingComments } from '../frames/batch.ts';
 import { takeWithin } from '../frames/batch-lists.ts';
 import type { Codec } from '../frames/codec.ts';
-import type { Tally } from '../metrics/tally.ts';
+import type { PushSink } from '../frames/pusher.ts';
 import type { Head, RecalledComment, Store, StoredBatch, StoreState } from '../store/store.ts';
-import { FEW_OF_ROOM, leavesEnough } from './fair-share.ts';
-import type { PushSink } from './push-sink.ts';
 import { QuietRooms } from './quiet-rooms.ts';
 import { RecentRecalls } from './recent-recalls.ts';
 import { type Origin, Room, type Waiting } from './room.ts';
@@ -26,7 +26,7 @@ const REOPEN_MS = 1_000;
 export interface RoomsOptions {
   readonly clock: Clock;
   readonly store: Store;
-  readonly sink: PushSink;
+  readonly sink: PushSink<Room>;
   readonly shards: number;
   /** Milliseconds between two pushes of a room. */
   readonly interval: number;
@@ -42,7 +42,7 @@ export interface RoomsOptions {
   readonly maxPendingAll: number;
   /** Most bytes of batches merged into one push, which holds at most `maxBatch` comments too; a single batch may be larger. */
   readonly maxPushBytes: number;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   /** Told when the store cannot open a room. */
   readonly onFault: (room: string, error: unknown) => void;
 }
@@ -175,7 +175,7 @@ export class Rooms {
   /** Called by the sink in the turn in which the shards are told of everything up to `seq`. */
   committed(room: Room, seq: number): void {
     room.seq = seq;
-    this.#options.tally.pushTimes.record(this.#options.clock.now() - room.startedAt);
+    this.#options.counters.pushTimes.record(this.#options.clock.now() - room.startedAt);
     this.#quiet.heard(room);
     this.#settle(room);
   }
@@ -266,11 +266,11 @@ export class Rooms {
   }
 
   #append(room: Room): void {
-    const { maxBatch, store, tally } = this.#options;
+    const { maxBatch, store, counters } = this.#options;
     const taken = this.#takePending(room, fittingComments(room.pending, maxBatch, store.maxBatchBytes));
     room.phase = 'appending';
     room.ownSeq = 0;
-    tally.batches += 1;
+    counters.batches += 1;
     store.append(room.name, encodeBatch(taken)).then(
       (seq) => this.#stored(room, taken, seq),
       (error: unknown) => this.#failed(room, taken, error),
@@ -287,20 +287,20 @@ export class Rooms {
   }
 
   #refuseAll(taken: readonly Waiting[], code: RefusalCode): void {
-    this.#options.tally.refuse(code, taken.length);
+    countRefused(this.#options.counters, code, taken.length);
     for (const { origin, number } of taken) origin?.failed(number, code);
   }
 
   #stored(room: Room, taken: readonly Waiting[], seq: number): void {
-    this.#options.tally.appendTimes.record(this.#options.clock.now() - room.startedAt);
+    this.#options.counters.appendTimes.record(this.#options.clock.now() - room.startedAt);
     for (const [place, { origin, number }] of taken.entries()) origin?.stored(number, seq, place);
     room.ownSeq = seq;
     this.#pushOwn(room);
   }
 
   #failed(room: Room, taken: readonly Waiting[], error: unknown): void {
-    const { tally, clock } = this.#options;
-    tally.appendTimes.record(clock.now() - room.startedAt);
+    const { counters, clock } = this.#options;
+    counters.appendTimes.record(clock.now() - room.startedAt);
     this.#refuseAll(taken, refusalOf(error));
     // Other nodes' batches must not wait for an append of ours to succeed.
     if (room.hasNews) this.#push(room);

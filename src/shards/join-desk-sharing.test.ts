@@ -6,14 +6,14 @@ import { createDesk, createStore } from './join-desk.fixture.ts';
 
 describe('viewers at the same point', () => {
   it('share one reading and one frame, for a slot', async () => {
-    const { ask, store, tally, clock } = await createDesk(createStore(1, 2, 3));
+    const { ask, store, counters, clock } = await createDesk(createStore(1, 2, 3));
     const asked = Array.from({ length: 100 }, () => ask({ kind: 'since', seq: 1 }));
     await settle();
     for (let i = 0; i < 100; i += 1) asked.push(ask({ kind: 'since', seq: 1 }));
     await settle();
     expect(new Set(asked.map(({ answer }) => answer?.frame)).size).toBe(1);
     expect(new Set(asked.map(({ answer }) => answer?.id)).size).toBe(200);
-    expect([store.reads.length, tally.backfillFrames]).toEqual([1, 1]);
+    expect([store.reads.length, counters.backfillFrames]).toEqual([1, 1]);
     await clock.advance(10);
     expect(clock.timers).toBeLessThanOrEqual(1);
     ask({ kind: 'since', seq: 1 });
@@ -22,13 +22,13 @@ describe('viewers at the same point', () => {
   });
 
   it('share the reading, not the frame, with other codecs', async () => {
-    const { ask, store, tally } = await createDesk(createStore(1, 2, 3));
+    const { ask, store, counters } = await createDesk(createStore(1, 2, 3));
     for (const codec of ALL_CODECS) {
       for (let i = 0; i < 5; i += 1) ask({ kind: 'since', seq: 1 }, { codec });
     }
     await settle();
     expect(store.reads).toEqual([{ room: 'a', after: 1, upTo: 3 }]);
-    expect(tally.backfillFrames).toBe(3);
+    expect(counters.backfillFrames).toBe(3);
   });
 
   it('do not share with other points or rooms, nor across a commit', async () => {

@@ -1,8 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 import { settle } from '../clock.fixture.ts';
-import type { BatchMessage } from '../frames/batch-message.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../frames/codec.ts';
 import { decodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import type { BatchMessage } from '../frames/messages.ts';
 import { batchOf, createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
 import type { Store } from '../store/store.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
@@ -40,7 +40,7 @@ export async function createDesk<S extends Store>(
   options: RigOptions & { readonly stepBytes?: number; readonly maxBackfill?: number } = {},
 ): Promise<DeskRig<S>> {
   const rig = await createRooms(store, options);
-  const { clock, rooms, tally } = rig;
+  const { clock, rooms, counters } = rig;
   const faults: { room: string; error: unknown }[] = [];
   const desk = new JoinDesk({
     stepBytes: 32_768,
@@ -50,7 +50,7 @@ export async function createDesk<S extends Store>(
     clock,
     rooms,
     store,
-    tally,
+    counters,
     onFault: (room, error) => faults.push({ room, error }),
   });
   // Open, as while somebody watches it.

@@ -62,7 +62,7 @@ describe('a viewer that was away', () => {
   });
 
   it.each(ALL_CODECS)('gets what it missed, once, in codec %i', async (codec) => {
-    const { climb, tally } = await createDesk(createStore(3, 7, 8, 20));
+    const { climb, counters } = await createDesk(createStore(3, 7, 8, 20));
     const [answer, ...more] = await climb({ kind: 'since', seq: 7 }, codec);
     expect(more).toEqual([]);
     expect(answer).toMatchObject({ reached: 20, live: true });
@@ -75,7 +75,7 @@ describe('a viewer that was away', () => {
       viewers: 1,
       interval: 1_000,
     });
-    expect(tally.backfillFrames).toBe(1);
+    expect(counters.backfillFrames).toBe(1);
   });
 
   it('gets everything with since=0', async () => {

@@ -5,11 +5,12 @@
  * backfill, in steps; only the step after which nothing newer is committed makes the viewer live.
  */
 import { type Clock, SLOT_MS } from '../clock.ts';
+import type { MainCounters } from '../counters.ts';
 import { takeWithin } from '../frames/batch-lists.ts';
 import type { Codec } from '../frames/codec.ts';
 import { JSON_CODEC } from '../frames/codec.ts';
 import { FrameMaker } from '../frames/frame-maker.ts';
-import type { Tally } from '../metrics/tally.ts';
+import { encodeMessage } from '../frames/messages.ts';
 import type { Room } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import { type Store, type StoredBatch, seqBefore } from '../store/store.ts';
@@ -29,7 +30,7 @@ export interface JoinDeskOptions {
   readonly clock: Clock;
   readonly rooms: Rooms;
   readonly store: Store;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   /** Told when what a viewer asked for could not be read. */
   readonly onFault: (room: string, error: unknown) => void;
   /** Milliseconds between two pushes of a room, told in `welcome`. */
@@ -134,10 +135,10 @@ export class JoinDesk {
 
   #welcome(room: Room, step?: Step): string {
     const { name, seq, viewers } = room;
-    const welcome = { type: 'welcome', room: name, seq, viewers, interval: this.#options.interval };
+    const { interval } = this.#options;
     const reset = step?.reset ? { reset: true } : {};
     const gap = step?.gap ? { gap: step.gap } : {};
-    return JSON.stringify({ ...welcome, ...reset, ...gap });
+    return encodeMessage({ type: 'welcome', room: name, seq, viewers, interval, ...reset, ...gap });
   }
 
   /** The step from a point to the boundary as it is now: read once a slot and encoded once a codec, however many ask. */
@@ -213,11 +214,11 @@ export class JoinDesk {
     codec: Codec,
     viewers: number,
   ): { frame: Uint8Array | null; taken: readonly StoredBatch[] } {
-    const { stepBytes, tally } = this.#options;
+    const { stepBytes, counters } = this.#options;
     let taken = batches;
     while (taken.length > 0) {
       const frame = new FrameMaker(taken, viewers, () => {
-        tally.backfillFrames += 1;
+        counters.backfillFrames += 1;
       }).frame(codec);
       if (frame.length <= stepBytes || taken.length === 1) return { frame, taken };
       taken = taken.slice(0, Math.max(1, Math.floor((taken.length * stepBytes) / frame.length)));

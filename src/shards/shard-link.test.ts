@@ -69,7 +69,7 @@ async function createLink(options: RigOptions = {}, store = new FakeStore()): Pr
     port: port1,
     rooms: rig.rooms,
     desk: rig.desk,
-    tally: rig.tally,
+    counters: rig.counters,
     onListening: () => told.push('listening'),
     onQuiesced: () => told.push('quiesced'),
   });
@@ -92,8 +92,8 @@ function columnsOf(first: number, room: string, texts: string[]): CommentColumns
 }
 
 /** Resolves when main has taken `count` messages. */
-async function taken({ tally }: LinkRig, count: number): Promise<void> {
-  while (tally.messagesFromShards < count) await settle();
+async function taken({ counters }: LinkRig, count: number): Promise<void> {
+  while (counters.messagesFromShards < count) await settle();
 }
 
 describe('comments of a turn', () => {
@@ -101,7 +101,7 @@ describe('comments of a turn', () => {
     const rig = await createLink();
     rig.end.sendTurn({ comments: columnsOf(100, 'a', ['x', 'y', 'z']) });
     await taken(rig, 1);
-    expect(rig.tally.commentsSocket).toBe(3);
+    expect(rig.counters.commentsSocket).toBe(3);
     await rig.clock.advance(10);
     rig.store.store('a', 42).answer();
     const [receipts, ...more] = await rig.end.receives(1);
@@ -111,7 +111,7 @@ describe('comments of a turn', () => {
       stored: Float64Array.of(100, 42, 0, 101, 42, 1, 102, 42, 2),
       failed: [],
     });
-    expect(rig.tally.messagesToShards).toBe(1);
+    expect(rig.counters.messagesToShards).toBe(1);
   });
 
   it('are stored as they were sent, without a user', async () => {
@@ -133,7 +133,7 @@ describe('comments of a turn', () => {
       stored: new Float64Array(),
       failed: [{ number: 9, code: 'ROOM_BUSY', retryAfterMs: 1_000 }],
     });
-    expect([rig.tally.commentsSocket, rig.tally.refused.get('ROOM_BUSY')]).toEqual([2, 1]);
+    expect([rig.counters.commentsSocket, rig.counters.refused.get('ROOM_BUSY')]).toEqual([2, 1]);
     await rig.clock.advance(10);
     rig.store.fail('a');
     const [, failed] = await rig.end.receives(2);
@@ -221,7 +221,7 @@ describe('a wake-up', () => {
     const rig = await createLink();
     for (let i = 1; i <= 3; i += 1) rig.link.wake(i * 8);
     expect(await rig.end.receives(3)).toEqual([8, 16, 24]);
-    expect(rig.tally.messagesToShards).toBe(3);
+    expect(rig.counters.messagesToShards).toBe(3);
   });
 });
 
@@ -264,7 +264,7 @@ describe('a generation that is over', () => {
     await settle();
     await rig.end.closed;
     expect(rig.end.received).toEqual([]);
-    expect(rig.tally.messagesToShards).toBe(0);
+    expect(rig.counters.messagesToShards).toBe(0);
   });
 
   it('is heard no more', async () => {

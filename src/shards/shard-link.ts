@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { RefusalCode } from '../codes.ts';
 import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
-import type { Tally } from '../metrics/tally.ts';
+import { countRefused, type MainCounters } from '../counters.ts';
 import type { Origin } from '../rooms/room.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { JoinDesk } from './join-desk.ts';
@@ -12,7 +12,7 @@ export interface ShardLinkOptions {
   readonly port: MessagePort;
   readonly rooms: Rooms;
   readonly desk: JoinDesk;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   readonly onListening: (library: string) => void;
   readonly onQuiesced: () => void;
 }
@@ -70,7 +70,7 @@ export class ShardLink implements Origin {
 
   #take(message: FromShard): void {
     if (this.#closed) return;
-    this.#options.tally.messagesFromShards += 1;
+    this.#options.counters.messagesFromShards += 1;
     if (message.kind === 'turn') this.#takeTurn(message);
     else if (message.kind === 'listening') this.#options.onListening(message.library);
     else this.#options.onQuiesced();
@@ -93,13 +93,13 @@ export class ShardLink implements Origin {
   }
 
   #offer(columns: CommentColumns): void {
-    const { rooms, tally } = this.#options;
+    const { rooms, counters } = this.#options;
     for (const [i, room] of columns.rooms.entries()) {
       const number = columns.first + i;
       const refusal = rooms.offer(room, draftAt(columns, i), this, number);
-      if (refusal === undefined) tally.commentsSocket += 1;
+      if (refusal === undefined) counters.commentsSocket += 1;
       else {
-        tally.refuse(refusal.code);
+        countRefused(counters, refusal.code);
         this.failed(number, refusal.code, refusal.retryAfterMs);
       }
     }
@@ -126,7 +126,7 @@ export class ShardLink implements Origin {
 
   #post(message: ToShard): void {
     if (this.#closed) return;
-    this.#options.tally.messagesToShards += 1;
+    this.#options.counters.messagesToShards += 1;
     this.#options.port.postMessage(message);
   }
 }

@@ -8,8 +8,8 @@
 import { MessageChannel } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Clock } from '../clock.ts';
+import type { MainCounters } from '../counters.ts';
 import type { RingMemory, RingWriter } from '../frames/frame-ring.ts';
-import type { Tally } from '../metrics/tally.ts';
 import type { Rooms } from '../rooms/rooms.ts';
 import type { JoinDesk } from './join-desk.ts';
 import type { ShardLimits, ShardTask } from './messages.ts';
@@ -25,11 +25,11 @@ export interface ShardPoolOptions {
   readonly filename: string;
   readonly memory: RingMemory;
   readonly ring: RingWriter;
-  readonly counters: SharedArrayBuffer;
+  readonly shardCounters: SharedArrayBuffer;
   readonly limits: ShardLimits;
   readonly rooms: Rooms;
   readonly desk: JoinDesk;
-  readonly tally: Tally;
+  readonly counters: MainCounters;
   /** A thread failed while no task ran in it; the pool has started another. */
   readonly onPoolFault: (error: unknown) => void;
   /** A generation of a shard begins: from now on it reads the ring. */
@@ -139,7 +139,7 @@ export class ShardPool {
 
   /** Runs a generation of a shard. `failed` hears of one that never listened, and then it is not run again. */
   #run(shard: Shard, index: number, up: () => void, failed?: (error: unknown) => void): void {
-    const { clock, ring, memory, counters, limits, rooms, desk, tally, onStart, onUp } = this.#options;
+    const { clock, ring, memory, shardCounters, limits, rooms, desk, counters, onStart, onUp } = this.#options;
     const { port1, port2 } = new MessageChannel();
     shard.startedAt = clock.now();
     const link = new ShardLink({
@@ -147,7 +147,7 @@ export class ShardPool {
       port: port1,
       rooms,
       desk,
-      tally,
+      counters,
       onListening: (library) => {
         this.#library = library;
         shard.listening = true;
@@ -160,7 +160,7 @@ export class ShardPool {
     ring.attach(index);
     onStart(index);
     shard.link = link;
-    const task: ShardTask = { shard: index, port: port2, ring: memory, counters, limits };
+    const task: ShardTask = { shard: index, port: port2, ring: memory, counters: shardCounters, limits };
     shard.ended = this.#pool.run(task, { transferList: [port2] }).then(
       () => this.#end(shard, index, link, undefined),
       (error: unknown) => {
@@ -183,12 +183,12 @@ export class ShardPool {
 
   #runAgain(shard: Shard, index: number): void {
     if (this.#closing) return;
-    const { clock, tally } = this.#options;
+    const { clock, counters } = this.#options;
     const again = shard.restarted && clock.now() - shard.startedAt < RESTART_PAUSE_MS;
     shard.restarted = true;
     clock.after(again ? RESTART_PAUSE_MS : 0, () => {
       if (this.#closing) return;
-      tally.shardRestarts += 1;
+      counters.shardRestarts += 1;
       this.#run(shard, index, () => undefined);
     });
   }

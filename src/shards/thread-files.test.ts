@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
-import { threadId } from '../metrics/thread-stats.ts';
+import { threadId } from '../thread-stats.ts';
 import { ThreadFiles } from './thread-files.ts';
 
 /** A thread that runs `code` when it is told `go`; gives the thread and the kernel's id of it. */

@@ -5,7 +5,7 @@ import { ClassicLevel } from 'classic-level';
 import PQueue from 'p-queue';
 import type { Clock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
-import type { Durability } from '../settings/settings.ts';
+import type { Durability } from '../settings.ts';
 import * as directory from './level-directory.ts';
 
 /** More readings at a time gain nothing on a disk, and libuv's four threads are shared with writes and deflate. */

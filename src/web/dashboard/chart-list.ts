@@ -1,4 +1,5 @@
-import type { Counts, DurationSummary, Sample, ThreadSample, Tick } from '../../metrics/sample.ts';
+import type { DurationSummary } from '../../durations.ts';
+import type { Counts, Sample, ThreadSample, Tick } from '../../metrics/sample.ts';
 import type { Unit } from './number-text.ts';
 
 /** A line of a chart: what it is called, its value in a sample, and its total since the server's start. */

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { createApi } from '../api/app.fixture.ts';
+import { type RefusalCode, VolleyError } from '../codes.ts';
+import { decodeBatch } from '../frames/batch.ts';
+import { draftOf } from '../rooms/rooms.fixture.ts';
+import { FakeStore } from '../store/store-fake.fixture.ts';
+import { createMemoryApi, type DplayerRow, expectRefused, PATH, rowsOf, SENT } from './dplayer.fixture.ts';
+
+describe('POST /dplayer/v3/', () => {
+  it.each(['/dplayer/v3/', '/dplayer/v3'])('at %s answers once the comment is stored', async (path) => {
+    const { post, store, clock, sink, counters } = await createApi(new FakeStore());
+    let answered = false;
+    const reply = post(path, { ...SENT, token: 'ignored' }).then((answer) => {
+      answered = true;
+      return answer;
+    });
+    await clock.advance(5_000);
+    expect([answered, store.waiting.length]).toEqual([false, 1]);
+    const { stored, answer } = store.store('lobby', 7);
+    store.deliver(stored);
+    answer();
+    expect((await reply).json()).toEqual({ code: 0, data: { id: '7.0' } });
+    expect(sink.texts('lobby')).toEqual(['hi']);
+    expect(counters.commentsHttp).toBe(1);
+  });
+
+  it('makes a comment like any other of it', async () => {
+    const { post, answered, store } = await createMemoryApi();
+    await answered(post(PATH, { ...SENT, text: ' <b>"Tom" & \'Jerry\'</b> ' }));
+    const [batch] = (await store.read('lobby', 0, 1, 1e6)).batches;
+    const { comments } = decodeBatch(batch ?? { seq: 0, prev: 0, bytes: new Uint8Array() });
+    expect(comments).toEqual([
+      {
+        id: '1.0',
+        user: '',
+        name: 'DIYgod',
+        text: ' <b>"Tom" & \'Jerry\'</b> ',
+        mode: 'top',
+        color: 0xff0000,
+        size: 25,
+        at: 0,
+        extra: 'dplayer:12.346',
+      },
+    ]);
+  });
+
+  it.each<[string, object, DplayerRow]>([
+    ['the form', {}, [12.346, 1, 0xff0000, 'DIYgod', 'hi']],
+    ['type 0 and 2', { type: 2, color: 0 }, [12.346, 2, 0, 'DIYgod', 'hi']],
+    ['the words of DPlayer’s manual', { type: 'bottom', color: '#b7daff' }, [12.346, 2, 0xb7daff, 'DIYgod', 'hi']],
+    ['a short colour', { type: 'right', color: '#0Fa' }, [12.346, 0, 0x00ffaa, 'DIYgod', 'hi']],
+    ['neither type nor color', { type: undefined, color: undefined }, [12.346, 0, 0xffffff, 'DIYgod', 'hi']],
+    ['a color that is null', { color: null }, [12.346, 1, 0xffffff, 'DIYgod', 'hi']],
+    ['the beginning of the video', { time: 0 }, [0, 1, 0xff0000, 'DIYgod', 'hi']],
+    ['a hair after it', { time: 1e-9 }, [0, 1, 0xff0000, 'DIYgod', 'hi']],
+    ['a live stream that counts from 1970', { time: 1764000000.5 }, [1764000000.5, 1, 0xff0000, 'DIYgod', 'hi']],
+    ['the latest time', { time: 9_999_999_999 }, [9_999_999_999, 1, 0xff0000, 'DIYgod', 'hi']],
+    ['no author', { author: undefined }, [12.346, 1, 0xff0000, '', 'hi']],
+    ['an author who is a number', { author: 42 }, [12.346, 1, 0xff0000, '42', 'hi']],
+    ['a long author, cut', { author: 'a'.repeat(1_000) }, [12.346, 1, 0xff0000, 'a'.repeat(32), 'hi']],
+    [
+      'an author in emoji, cut between two',
+      { author: `a${'🎉'.repeat(40)}` },
+      [12.346, 1, 0xff0000, `a${'🎉'.repeat(31)}`, 'hi'],
+    ],
+  ])('takes %s', async (_name, fields, row) => {
+    const { post, get, answered } = await createMemoryApi();
+    expect((await answered(post(PATH, { ...SENT, ...fields }))).json()).toMatchObject({ code: 0 });
+    expect(rowsOf(await get(`${PATH}?id=lobby`))).toEqual([row]);
+  });
+
+  it.each([42, Number.MAX_SAFE_INTEGER])('takes %i as an id, as the GET has it as text', async (id) => {
+    const { post, get, answered } = await createMemoryApi();
+    await answered(post(PATH, { ...SENT, id }));
+    expect(rowsOf(await get(`${PATH}?id=${id}`))).toHaveLength(1);
+  });
+
+  it('says which rule a text breaks, with the bound in force', async () => {
+    const { post } = await createMemoryApi();
+    const refused = await post(PATH, { ...SENT, text: 'x'.repeat(201) });
+    expect(refused.json()).toMatchObject({ msg: 'text is too long: 201 characters, at most 200 are allowed' });
+  });
+
+  it.each<[RefusalCode, string, object | string]>([
+    ['NOT_JSON', 'no JSON', '{'],
+    ['NOT_AN_OBJECT', 'an array', [SENT]],
+    ['NOT_AN_OBJECT', 'null', 'null'],
+    ['NOT_AN_OBJECT', 'a string', '"lobby"'],
+    ['ROOM_NAME_INVALID', 'no id', { ...SENT, id: undefined }],
+    ['ROOM_NAME_INVALID', 'an id that is no room name', { ...SENT, id: 'a/b' }],
+    ['ROOM_NAME_INVALID', 'an id of 65 characters', { ...SENT, id: 'a'.repeat(65) }],
+    ['ROOM_NAME_INVALID', 'an id that is an array', { ...SENT, id: ['lobby'] }],
+    ['ROOM_NAME_INVALID', 'an id that is a huge number', { ...SENT, id: 1e300 }],
+    ['ROOM_NAME_INVALID', 'an id that JSON has rounded', JSON.stringify(SENT).replace('"lobby"', '9007199254740993')],
+    ['ROOM_NAME_INVALID', 'an id of 64 bits', JSON.stringify(SENT).replace('"lobby"', '1330394524299587072')],
+    ['ROOM_NAME_INVALID', 'an id that is a fraction', { ...SENT, id: 1.5 }],
+    ['TIME_INVALID', 'a time below 0', { ...SENT, time: -0.001 }],
+    ['TIME_INVALID', 'a time that is NaN, which is null in JSON', { ...SENT, time: Number.NaN }],
+    ['TIME_INVALID', 'a time without end', JSON.stringify(SENT).replace('12.3456', '1e999')],
+    ['TIME_INVALID', 'a huge time', { ...SENT, time: 1e10 }],
+    ['TIME_INVALID', 'a time in words', { ...SENT, time: '12.3456' }],
+    ['TIME_INVALID', 'no time', { ...SENT, time: undefined }],
+    ['MODE_INVALID', 'type 3', { ...SENT, type: 3 }],
+    ['MODE_INVALID', 'type -1', { ...SENT, type: -1 }],
+    ['MODE_INVALID', 'type 0.5', { ...SENT, type: 0.5 }],
+    ['MODE_INVALID', 'an unknown word as type', { ...SENT, type: 'left' }],
+    ['MODE_INVALID', 'a property of arrays as type', { ...SENT, type: 'length' }],
+    ['MODE_INVALID', 'an object as type', { ...SENT, type: {} }],
+    ['COLOR_INVALID', 'a color above white', { ...SENT, color: 0x1000000 }],
+    ['COLOR_INVALID', 'a color below 0', { ...SENT, color: -1 }],
+    ['COLOR_INVALID', 'half a color', { ...SENT, color: 1.5 }],
+    ['COLOR_INVALID', 'a color’s name', { ...SENT, color: 'red' }],
+    ['COLOR_INVALID', 'a color of four digits', { ...SENT, color: '#ffff' }],
+    ['COLOR_INVALID', 'markup after a color', { ...SENT, color: '#ffffff"><script>' }],
+    ['COLOR_INVALID', 'a color that is an array', { ...SENT, color: [255, 0, 0] }],
+    ['NAME_INVALID', 'an author with a control character', { ...SENT, author: 'a\u0000' }],
+    ['NAME_INVALID', 'an author with half a character', { ...SENT, author: 'a\ud83c' }],
+    ['NAME_INVALID', 'an author that is an object', { ...SENT, author: {} }],
+    ['NAME_INVALID', 'an author of 64 bits', JSON.stringify(SENT).replace('"DIYgod"', '1330394524299587072')],
+    ['NAME_INVALID', 'an author that is a fraction', { ...SENT, author: 0.5 }],
+    ['TEXT_INVALID', 'no text', { ...SENT, text: undefined }],
+    ['TEXT_INVALID', 'an empty text', { ...SENT, text: '' }],
+    ['TEXT_INVALID', 'white space', { ...SENT, text: '  ' }],
+    ['TEXT_INVALID', 'a number as text', { ...SENT, text: 1 }],
+    ['TEXT_INVALID', '201 characters', { ...SENT, text: 'x'.repeat(201) }],
+    ['TEXT_INVALID', 'a line break', { ...SENT, text: 'a\nb' }],
+  ])('refuses with %s: %s', async (code, _name, payload) => {
+    const { post, clock, store, sink, counters } = await createMemoryApi();
+    expectRefused(await post(PATH, payload), code);
+    await clock.advance(2_000);
+    expect([(await store.head('lobby')).seq, sink.pushes]).toEqual([0, []]);
+    expect([...counters.refused]).toEqual([[code, 1]]);
+  });
+
+  it('refuses a body that is too large, no JSON by its type, no UTF-8, or not there', async () => {
+    const { post, store, clock } = await createMemoryApi({ maxBody: 1_000 });
+    expectRefused(await post(PATH, { ...SENT, text: 'x'.repeat(1_000) }), 'TOO_LARGE');
+    expectRefused(await post(PATH, JSON.stringify(SENT), { 'content-type': 'text/plain' }), 'UNSUPPORTED_MEDIA_TYPE');
+    expectRefused(await post(PATH, Buffer.from([0x22, 0xff, 0x22])), 'NOT_UTF8');
+    expectRefused(await post(PATH, undefined, {}), 'NOT_JSON');
+    await clock.advance(2_000);
+    expect((await store.head('lobby')).seq).toBe(0);
+  });
+
+  it('says so when the room has no place', async () => {
+    const { post, rooms } = await createMemoryApi({ maxPending: 1 });
+    rooms.offer('lobby', draftOf('first'), null, 0);
+    expectRefused(await post(PATH, SENT), 'ROOM_BUSY');
+  });
+
+  it('says so when the store does not take the comment', async () => {
+    const { post, store, clock, counters } = await createApi(new FakeStore());
+    const reply = post(PATH, SENT);
+    await clock.advance(1_000);
+    store.fail('lobby', new VolleyError('STORE_FULL', 'full'));
+    expectRefused(await reply, 'STORE_FULL');
+    expect([...counters.refused]).toEqual([['STORE_FULL', 1]]);
+  });
+});
+
+describe('a page of another origin', () => {
+  const headers = { origin: 'http://site.example', 'content-type': 'application/json' };
+
+  it('may post and read where --cors-origins names it, refusals too', async () => {
+    const { app, post } = await createMemoryApi({ corsOrigins: ['http://site.example'] });
+    const preflight = await app.inject({
+      method: 'OPTIONS',
+      url: PATH,
+      headers: {
+        origin: 'http://site.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type',
+      },
+    });
+    expect([preflight.statusCode, preflight.headers['access-control-allow-origin']]).toEqual([
+      204,
+      'http://site.example',
+    ]);
+    expect(preflight.headers['access-control-allow-headers']).toContain('content-type');
+    const refused = await post(PATH, { ...SENT, text: '' }, headers);
+    expect(refused.headers['access-control-allow-origin']).toBe('http://site.example');
+    expectRefused(refused, 'TEXT_INVALID');
+  });
+
+  it('is told nothing without', async () => {
+    const { post } = await createMemoryApi();
+    expect((await post(PATH, { ...SENT, text: '' }, headers)).headers).not.toHaveProperty(
+      'access-control-allow-origin',
+    );
+  });
+});
