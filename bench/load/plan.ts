@@ -88,52 +88,43 @@ const GOLDEN = 0.618033988749895;
 export class Seats {
   /** Paths without their query, each once: viewers of one room may ask for different beginnings of it. */
   readonly rooms: readonly string[];
-  readonly #plan: LoadPlan;
-  readonly #roomOfPath: readonly number[];
+  readonly all: readonly Seat[];
   readonly #roomByName = new Map<string, number>();
 
-  constructor(plan: LoadPlan) {
-    this.#plan = plan;
-    this.#roomOfPath = plan.paths.map((path) => {
-      const [name = ''] = path.split('?');
-      const room = this.#roomByName.get(name) ?? this.#roomByName.size;
-      this.#roomByName.set(name, room);
-      return room;
+  constructor({ paths, connections, senders, deaf: deafCount, churn, sampleEvery, counted = false }: LoadPlan) {
+    const rooms = this.#roomByName;
+    const places = paths.map((path) => {
+      const name = nameOf(path);
+      const room = rooms.get(name) ?? rooms.size;
+      rooms.set(name, room);
+      return { path, room };
     });
-    this.rooms = [...this.#roomByName.keys()];
+    this.rooms = [...rooms.keys()];
+    this.all = Array.from({ length: connections }, (_, index): Seat => {
+      const { path, room } = places[index % places.length] ?? { path: '/', room: 0 };
+      const lot = (index * GOLDEN) % 1;
+      const sends = index < senders;
+      const deaf = index >= connections - deafCount;
+      const sampled = !deaf && lot < 1 / sampleEvery;
+      const churns = churn > 0 && !sends && !deaf && !sampled && lot >= (churn < FEW ? 1 - CHURNING : 0);
+      const steady = !deaf && !churns && !(counted && sampled);
+      return { index, path, room, sends, deaf, sampled, churns, steady };
+    });
   }
 
   /** The room of a path, with a query or without; undefined for one that is not in the plan. */
   roomOf(path: string): number | undefined {
-    return this.#roomByName.get(path.split('?')[0] ?? '');
-  }
-
-  at(index: number): Seat {
-    const { paths, connections, senders, deaf: deafCount, churn, sampleEvery, counted } = this.#plan;
-    const path = index % paths.length;
-    const lot = (index * GOLDEN) % 1;
-    const sends = index < senders;
-    const deaf = index >= connections - deafCount;
-    const sampled = !deaf && lot < 1 / sampleEvery;
-    const churns = churn > 0 && !sends && !deaf && !sampled && lot >= (churn < FEW ? 1 - CHURNING : 0);
-    const steady = !deaf && !churns && !(counted === true && sampled);
-    return { index, path: paths[path] ?? '/', room: this.#roomOfPath[path] ?? 0, sends, deaf, sampled, churns, steady };
-  }
-
-  /** The seats of a load thread: every `threads`-th. */
-  ofThread(thread: number): Seat[] {
-    const seats: Seat[] = [];
-    for (let index = thread; index < this.#plan.connections; index += this.#plan.threads) seats.push(this.at(index));
-    return seats;
+    return this.#roomByName.get(nameOf(path));
   }
 
   /** Counts the seats in each room for which `holds` is true. */
-  countByRoom(holds: (seat: Seat) => boolean): Int32Array {
-    const counts = new Int32Array(this.rooms.length);
-    for (let index = 0; index < this.#plan.connections; index += 1) {
-      const seat = this.at(index);
-      if (holds(seat)) counts[seat.room] = (counts[seat.room] ?? 0) + 1;
-    }
+  countByRoom(holds: (seat: Seat) => boolean): number[] {
+    const counts = new Array<number>(this.rooms.length).fill(0);
+    for (const seat of this.all) if (holds(seat)) counts[seat.room] = (counts[seat.room] ?? 0) + 1;
     return counts;
   }
+}
+
+function nameOf(path: string): string {
+  return path.split('?')[0] ?? '';
 }
