@@ -3,7 +3,15 @@ import { connect, type Socket } from 'node:net';
 import { BenchError } from '../bench-error.ts';
 import type { LoadPlan, Seat } from './plan.ts';
 import type { Tally } from './tally.ts';
-import { CONTROL, clientFrame, FrameParser, type FrameReader, HandshakeReader, OPCODE, upgradeRequest } from './wire.ts';
+import {
+  CONTROL,
+  clientFrame,
+  FrameParser,
+  type FrameReader,
+  HandshakeReader,
+  OPCODE,
+  upgradeRequest,
+} from './wire.ts';
 
 /** Where a load goes. Plain data. */
 export interface Target {

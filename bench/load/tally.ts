@@ -13,6 +13,10 @@ export function addTo<Key>(counts: Map<Key, number>, key: Key, more: number): vo
   counts.set(key, (counts.get(key) ?? 0) + more);
 }
 
+export function sumOf(counts: ReadonlyMap<unknown, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}
+
 /** What connections counted between `begin` and `end`; threads' counts add up. */
 export interface Counts {
   /** Messages with comments in them, each once per viewer. */

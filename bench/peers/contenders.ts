@@ -11,7 +11,7 @@ import { readVersion } from '../../src/cli/version.ts';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { BenchError } from '../bench-error.ts';
 import type { LoadPlan } from '../load/plan.ts';
-import { Feed, steadySchedule } from '../run/feed.ts';
+import { makeFeed, startSteadyFeed, steadySchedule } from '../run/feed.ts';
 import { ChildServer, cleanEnvironment, startVolley } from '../run/server.ts';
 import { type CaseName, type FrameKind, type PeerCase, type PushOrder, takeComments, type Workshop } from './cases.ts';
 
@@ -81,14 +81,14 @@ export const VOLLEY: Contender = {
     const { child, viewerUrl, apiUrl, pid } = await startVolley(flags, 'volley', cleanEnvironment());
     await warmUp(viewerUrl, apiUrl, peerCase, warmUpMs);
     const schedule = steadySchedule(1, comments, every);
-    const feed = new Feed({ apiUrl, rooms: [ROOM], schedule, comments: takeComments(0, pushes * comments) });
+    const feed = makeFeed({ apiUrl, rooms: [ROOM], schedule, comments: takeComments(pushes * comments) });
     return {
       address: { url: viewerUrl, path: `/rooms/${ROOM}`, subprotocol, protocol: 'volley' },
       pid,
       warmUpMs: 0,
       ended: child.ended,
-      push: () => feed.start(),
-      pause: () => feed.pause(),
+      push: feed.start,
+      pause: feed.pause,
       findFault: () => {
         const { refused } = feed.read();
         return refused.size === 0 ? undefined : `did not take all comments (${[...refused.keys()].join(', ')})`;
@@ -108,7 +108,7 @@ export const VOLLEY: Contender = {
 async function warmUp(viewerUrl: string, apiUrl: string, { comments, subprotocol }: PeerCase, ms: number) {
   const viewers = WARM_UP_ROOMS.map((room) => new WebSocket(`${viewerUrl}/rooms/${room}`, subprotocol));
   await Promise.all(viewers.map((viewer) => once(viewer, 'open')));
-  const feed = Feed.steady(apiUrl, WARM_UP_ROOMS, comments, Math.max(1, comments * WARM_UP_MS_A_COMMENT));
+  const feed = startSteadyFeed(apiUrl, WARM_UP_ROOMS, comments, Math.max(1, comments * WARM_UP_MS_A_COMMENT));
   await sleep(ms);
   feed.stop();
   for (const viewer of viewers) viewer.terminate();
@@ -176,48 +176,45 @@ function javaScript(
   };
 }
 
-const UWS_FRAMES = { small: 'columns', large: 'deflated' } as const;
-
 /** Loads it: which of the packages is used is not known before. */
 const readUwsVersion = async (): Promise<string> => (await import('../../workers/uws.ts')).library;
 
+/** Name and version of a package of this project's node_modules. */
+function readPackageVersion(folder: string) {
+  return (): string => {
+    const path = compiledFile(`../node_modules/${folder}/package.json`);
+    const { name, version } = JSON.parse(readFileSync(path, 'utf8')) as { name: string; version: string };
+    return `${name} ${version}`;
+  };
+}
+
+const UWS_FRAMES = { small: 'columns', large: 'deflated' } as const;
+const UWS_SEND = 'plain uWebSockets.js: one `send` a viewer, of the very frames that volley sends';
+const UWS_PUBLISH =
+  'uWebSockets.js alone in a worker thread, publishing the very frames that volley sends from shared memory: ' +
+  "what is left of volley's way when all of volley is taken away";
+const WS = 'ws, without compression: one `send` a viewer, of the very frames that volley sends';
+const WS_DEFLATE =
+  'ws with permessage-deflate at its own level: msgpack rows, compressed by the library once a viewer; ' +
+  'a viewer with more than 1 MiB waiting misses pushes';
+const SOCKET_IO =
+  'Socket.IO over WebSocket only: `io.emit` of the comments as an array of objects, which goes out as one JSON ' +
+  'text; that costs it half of what the same frame as a Buffer does, which it sends as two messages a viewer';
+/** `40` is the packet that joins the main namespace. */
+const SOCKET_IO_ADDRESS = {
+  path: '/socket.io/?EIO=4&transport=websocket',
+  hello: ['40'],
+  opaqueFrames: 'text',
+} as const;
+
 const JAVASCRIPT: readonly Contender[] = [
-  javaScript(
-    'uws-send',
-    'plain uWebSockets.js: one `send` a viewer, of the very frames that volley sends',
-    UWS_FRAMES,
-    readUwsVersion,
-  ),
-  javaScript(
-    'uws-publish',
-    'uWebSockets.js alone in a worker thread, publishing the very frames that volley sends from shared memory: ' +
-      "what is left of volley's way when all of volley is taken away",
-    UWS_FRAMES,
-    readUwsVersion,
-  ),
-  javaScript(
-    'ws',
-    'ws, without compression: one `send` a viewer, of the very frames that volley sends',
-    { small: 'columns' },
-    () => readPackageVersion('ws'),
-  ),
-  javaScript(
-    'ws-deflate',
-    'ws with permessage-deflate at its own level: msgpack rows, compressed by the library once a viewer; ' +
-      'a viewer with more than 1 MiB waiting misses pushes',
-    { large: 'rows' },
-    () => readPackageVersion('ws'),
-    { extensions: 'permessage-deflate' },
-  ),
-  javaScript(
-    'socket.io',
-    'Socket.IO over WebSocket only: `io.emit` of the comments as an array of objects, which goes out as one JSON ' +
-      'text; that costs it half of what the same frame as a Buffer does, which it sends as two messages a viewer',
-    { small: 'columns' },
-    () => readPackageVersion('socket.io'),
-    // The packet that joins the main namespace.
-    { path: '/socket.io/?EIO=4&transport=websocket', hello: ['40'], opaqueFrames: 'text' },
-  ),
+  javaScript('uws-send', UWS_SEND, UWS_FRAMES, readUwsVersion),
+  javaScript('uws-publish', UWS_PUBLISH, UWS_FRAMES, readUwsVersion),
+  javaScript('ws', WS, { small: 'columns' }, readPackageVersion('ws')),
+  javaScript('ws-deflate', WS_DEFLATE, { large: 'rows' }, readPackageVersion('ws'), {
+    extensions: 'permessage-deflate',
+  }),
+  javaScript('socket.io', SOCKET_IO, { small: 'columns' }, readPackageVersion('socket.io'), SOCKET_IO_ADDRESS),
 ];
 
 /** Comes with the workplace, not with the project. */
@@ -276,13 +273,6 @@ export async function withDeathSignal(file: string, args: readonly string[]): Pr
     return [file, args];
   }
   return ['setpriv', [...flags, file, ...args]];
-}
-
-/** Name and version of a package of this project's node_modules. */
-function readPackageVersion(folder: string): string {
-  const path = compiledFile(`../node_modules/${folder}/package.json`);
-  const { name, version } = JSON.parse(readFileSync(path, 'utf8')) as { name: string; version: string };
-  return `${name} ${version}`;
 }
 
 /** The first line of what a tool says of its version; undefined when it is not installed. */
