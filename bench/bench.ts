@@ -10,7 +10,7 @@
 import { BenchError } from './bench-error.ts';
 import { FAILED, INTERRUPTED, type Surroundings, tellNoOptions } from './options.ts';
 import { describeMachine, describeResult } from './report/document.ts';
-import { ProgressBar } from './report/progress-bar.ts';
+import { makeProgressBar } from './report/progress-bar.ts';
 import { renderText } from './report/text.ts';
 import { readOptions } from './run/bench-options.ts';
 import { runScenario } from './run/run.ts';
@@ -45,7 +45,7 @@ async function run(argv: readonly string[], around: Surroundings): Promise<numbe
   if (!('settings' in options)) return tellNoOptions(options, around);
   const { stdout, stderr, signal } = around;
   const { settings, json } = options;
-  const progress = new ProgressBar(stderr, options.progress);
+  const progress = makeProgressBar(stderr, options.progress);
   const startedAt = new Date();
   try {
     const result = await runScenario(settings, signal, progress);

@@ -245,11 +245,11 @@ export function identify({ seq, prev, comments }: BatchMessage): FrameIdentity {
 /** What is wrong with a frame, as a sentence; undefined for a good one. */
 export function findFault({ seq, prev, comments }: BatchMessage): string | undefined {
   const name = `batch ${seq} after ${prev}`;
-  let batch = prev;
+  let batch = -1;
   let place = 0;
   for (const comment of comments ?? []) {
     const at = parseCommentId(String(comment.id));
-    if (at !== null && at.seq > batch && at.seq <= seq) {
+    if (at !== null && at.seq > Math.max(batch, prev) && at.seq <= seq) {
       batch = at.seq;
       place = 0;
     }

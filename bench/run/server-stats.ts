@@ -107,16 +107,16 @@ export async function readServer(apiUrl: string, pid: number | null) {
 
 export function compareReadings(from: ServerReading, to: ServerReading) {
   const seconds = (to.at - from.at) / 1_000;
-  const mainCores = (to.mainCpu - from.mainCpu) / seconds;
+  const mainThreadCores = (to.mainCpu - from.mainCpu) / seconds;
   const shardCores = to.shardCpu.map((cpu, shard) => (cpu - (from.shardCpu[shard] ?? 0)) / seconds);
-  const totalCores = (to.processCpu - from.processCpu) / seconds;
+  const cpuCores = (to.processCpu - from.processCpu) / seconds;
   const refused = [...to.refused].map(([code, count]) => [code, count - (from.refused.get(code) ?? 0)] as const);
   const counts = { ...to.counts };
   for (const key of Object.keys(counts) as (keyof typeof counts)[]) counts[key] -= from.counts[key];
   return {
-    ...{ seconds, totalCores, mainCores, shardCores },
+    ...{ seconds, cpuCores, mainThreadCores, shardCores },
     // Shards tell their CPU once a second, the process at once: the rest may come out a little below 0.
-    otherCores: Math.max(0, totalCores - shardCores.reduce((sum, cores) => sum + cores, mainCores)),
+    otherThreadsCores: Math.max(0, cpuCores - shardCores.reduce((sum, cores) => sum + cores, mainThreadCores)),
     refused: new Map(refused.filter(([, count]) => count > 0)),
     ...counts,
   };

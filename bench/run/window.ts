@@ -233,15 +233,11 @@ function measureGenerator() {
     const passed = total - machine.total;
     const { user, system } = process.cpuUsage(before);
     return {
-      /** The whole process of the bench, V8's and libuv's threads included. */
-      totalCores: (user + system) / 1e6 / seconds,
+      cpuCores: (user + system) / 1e6 / seconds,
       threadsCores: loads.reduce((sum, { cpu }) => sum + cpu, 0),
-      busiestCores: Math.max(...loads.map(({ busiest }) => busiest)),
-      /** The longest that a load thread's loop was blocked, in ms. */
-      worstDelay: Math.max(...loads.map(({ worstDelay }) => worstDelay)),
-      /** The bench's main thread: it posts the comments that come over HTTP. */
-      mainCores: (threadCpuSeconds() - own) / seconds,
-      /** Cores of this machine that were busy, whatever used them. */
+      busiestThreadCores: Math.max(...loads.map(({ busiest }) => busiest)),
+      worstLoopDelayMs: Math.max(...loads.map(({ worstDelay }) => worstDelay)),
+      mainThreadCores: (threadCpuSeconds() - own) / seconds,
       machineBusyCores: passed > 0 ? ((busy - machine.busy) / passed) * cores : 0,
       machineCores: cores,
     };
