@@ -37,7 +37,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 // Not by itself: connections that were under way at an interruption would hold it.
 process.exit(await run(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, signal: stop.signal }));
 
-/** Returns the exit code. `argv` is the command line without the program's own name. */
 async function run(argv: readonly string[], around: Surroundings): Promise<number> {
   // npm runs scripts in the package's folder, wherever the user typed the command.
   const { npm_lifecycle_event: script, INIT_CWD: typedIn } = process.env;

@@ -4,14 +4,11 @@ import { type Command, CommanderError, InvalidArgumentError } from 'commander';
 /** Exit codes; INTERRUPTED is as shells tell the end by SIGINT. */
 export const [FAILED, BAD_OPTION, INTERRUPTED] = [1, 2, 130] as const;
 
-/** What the help of every entry says at its end. */
 export const EXIT_CODES = 'Exit codes: 0 done, 1 nothing could be measured, 2 bad option, 130 ended by Ctrl-C.';
 
 /** What an entry needs of its process. */
 export interface Surroundings {
-  /** The report, or the JSON document, and the help go here. */
   readonly stdout: { write(text: string): unknown };
-  /** Everything else goes here. */
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborts with the first Ctrl-C. */
   readonly signal: AbortSignal;
@@ -52,10 +49,7 @@ export function tellNoOptions(options: NoOptions, { stdout, stderr }: Pick<Surro
   return 'help' in options ? 0 : BAD_OPTION;
 }
 
-/**
- * A check for a number within bounds; what it throws becomes commander's message.
- * @param unit names what is counted
- */
+/** A check for a number within bounds, of which `unit` names what is counted; what it throws becomes a message. */
 export function numberWithin(least: number, most: number, unit: string, kind = 'a number') {
   return (text: string): number => {
     const value = text.trim() === '' ? Number.NaN : Number(text);
@@ -65,7 +59,6 @@ export function numberWithin(least: number, most: number, unit: string, kind = '
   };
 }
 
-/** The same for whole numbers. */
 export function wholeWithin(least: number, most: number, unit: string) {
   return numberWithin(least, most, unit, 'a whole number');
 }

@@ -15,19 +15,14 @@ import {
 
 /** Where a load goes. Plain data. */
 export interface Target {
-  /** As given, for messages. */
   readonly url: string;
   readonly port: number;
   /** The host's address, looked up once and not for every connection. */
   readonly address: string;
-  /** Value of the Host header. */
   readonly host: string;
 }
 
-/**
- * Reads `ws://HOST:PORT` and looks the host up; IPv4 comes first, as volley listens there.
- * @throws BenchError for another kind of address, or an unknown host
- */
+/** Reads `ws://HOST:PORT` and looks the host up, IPv4 first as volley listens there; throws BenchError. */
 export async function resolveTarget(url: string): Promise<Target> {
   const { protocol, hostname, host, port } = URL.canParse(url) ? new URL(url) : new URL('none:');
   if (protocol !== 'ws:') throw new BenchError(`${url} is not a ws:// address, and the bench speaks nothing else`);
@@ -58,11 +53,8 @@ const LINGER_MS = 5_000;
 
 /** What is said on a connection once it is upgraded. */
 export interface Viewer {
-  /** The server has agreed to the upgrade. */
   start?(): void;
-  /** A frame that is no control frame; see FrameReader. */
   onFrame(first: number, bytes: Buffer, start: number, end: number): void;
-  /** All frames of a read were told. */
   afterRead?(): void;
 }
 
@@ -75,9 +67,7 @@ export interface ConnectionKit {
   readonly buffer: Buffer;
   makeViewer(connection: Connection): Viewer;
   onUp(connection: Connection): void;
-  /** It did not come up; `why` is a sentence. */
   onFailed(connection: Connection, why: string): void;
-  /** The server has closed it after it was up. */
   onClosed(connection: Connection, code: number): void;
 }
 
@@ -90,7 +80,6 @@ export class Connection implements FrameReader {
   readonly seat: Seat;
   /** When it was to be opened, benchNow() ms. */
   readonly dueAt: number;
-  /** When it was opened. */
   readonly startedAt: number;
   readonly #kit: ConnectionKit;
   readonly #socket: Socket;
@@ -132,7 +121,6 @@ export class Connection implements FrameReader {
     return this.#state === 'closed';
   }
 
-  /** Up without a frame since measuring began. */
   get isUnheard(): boolean {
     return this.isUp && this.#heardIn !== this.#kit.tally.round;
   }
@@ -151,7 +139,6 @@ export class Connection implements FrameReader {
     this.#socket.write(bytes);
   }
 
-  /** The viewer has all that it needs. */
   becomeUp(): void {
     if (this.#state !== 'opening') return;
     this.#state = 'up';
@@ -160,7 +147,6 @@ export class Connection implements FrameReader {
     this.#kit.onUp(this);
   }
 
-  /** Counts a frame that the viewer was waiting for. */
   countFrame(): void {
     const { tally } = this.#kit;
     tally.frames += 1;
@@ -183,7 +169,6 @@ export class Connection implements FrameReader {
     }
   }
 
-  /** Gives up on a connection that is not up after `ms`. */
   expire(ms: number): void {
     const { path } = this.seat;
     const within = `within ${ms / 1_000} s`;
@@ -245,7 +230,6 @@ export class Connection implements FrameReader {
     }
   }
 
-  /** What the server has answered instead of an upgrade, if anything. */
   #describeAnswer(): string | undefined {
     const answer = this.#state === 'connecting' ? this.#handshake.describeRest() : undefined;
     return answer && `${answer}, asked for ${this.seat.path}`;

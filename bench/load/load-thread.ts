@@ -10,7 +10,6 @@ import { CommentFrames, makePace, Sender, startSending } from './senders.ts';
 import { addTo, benchNow, PhaseBoard, Tally } from './tally.ts';
 import { makeOpaqueViewer, VolleyViewer } from './viewers.ts';
 
-/** What one read may bring at most. */
 const READ_BYTES = 65_536;
 const SCRATCH_BYTES = 65_536;
 
@@ -22,7 +21,6 @@ const CHURN_MS = 5;
 const AT_ONCE = 200;
 const SWEEP_MS = 250;
 
-/** A seat whose connection is to be opened at `dueAt`, benchNow() ms. */
 interface DueSeat {
   readonly seat: Seat;
   readonly dueAt: number;
@@ -49,7 +47,6 @@ const timers = [setInterval(report, REPORT_MS), setInterval(expire, Math.min(SWE
 
 let up = 0;
 let isStarting = true;
-/** CPU of this thread when it began to connect. */
 let cpuBefore = 0;
 
 /** Connections to open, the next at the end, where taking one off costs nothing; and those that are not up yet. */
@@ -110,7 +107,6 @@ const ASKED: Record<ToLoadThread['kind'], (at: number) => void> = {
 port.on('message', ({ kind, at }: ToLoadThread) => ASKED[kind](at));
 post({ kind: 'answer' });
 
-/** Opens connections for these seats, as soon as it is their turn. */
 function open(due: readonly DueSeat[]): void {
   if (due.length > 0) waiting = [...due.toReversed(), ...waiting];
   while (underWay.size < (plan.atOnce ?? AT_ONCE)) {
@@ -122,13 +118,11 @@ function open(due: readonly DueSeat[]): void {
   }
 }
 
-/** A connection is up, or has failed. */
 function done(connection: Connection): void {
   underWay.delete(connection);
   open([]);
 }
 
-/** Gives up on connections that take too long. */
 function expire(): void {
   const oldest = benchNow() - answerWithin;
   for (const connection of underWay) {

@@ -9,31 +9,23 @@ import { type LoadPlan, Seats } from './plan.ts';
 import { gatherResults, type LoadFigures, type LoadSecond } from './results.ts';
 import { benchNow, type LoadReport, PHASE, PhaseBoard, type ThreadTotals } from './tally.ts';
 
-/** What a load thread is started with. */
 export interface LoadTask {
-  /** From 0 to below `plan.threads`. */
   readonly thread: number;
   readonly plan: LoadPlan;
   readonly target: Target;
-  /** Memory of a PhaseBoard. */
   readonly board: SharedArrayBuffer;
-  /** Longest that a connection may take until it is up, in ms. */
   readonly answerWithin: number;
 }
 
-/**
- * `connect`: opens every connection; they are due at `at`, benchNow(). `send`: starts sending and churning at `at`.
- * `begin`, `end`: the phase on the board has changed. `stop`: closes everything.
- */
+/** `connect` opens every connection, `send` starts sending and churning, both at `at`, benchNow(). */
 export interface ToLoadThread {
   readonly kind: 'connect' | 'send' | 'begin' | 'end' | 'stop';
   readonly at: number;
 }
 
 export type FromLoadThread =
-  /** What was asked is done; the first is that the thread is ready. After `connect` with the CPU seconds it took. */
+  /** What was asked is done; the first is that the thread is ready. `cpu`: seconds that `connect` took. */
   | { readonly kind: 'answer'; readonly cpu?: number; readonly totals?: ThreadTotals | undefined }
-  /** A connection did not come up; `why` is a sentence. */
   | { readonly kind: 'failed'; readonly why: string }
   | { readonly kind: 'report'; readonly report: LoadReport }
   | { readonly kind: 'stopped' };
@@ -52,14 +44,12 @@ const LOOK_MS = 50;
 /** Senders begin so many ms after they are told to, all threads at the same moment. */
 const LEAD_MS = 20;
 
-/** A frame that came so many ms before the end must have come to all by then. */
 const SETTLED_MS = 1_000;
 
 /** A thread that does not answer a stop for so many ms is ended as it is. */
 const STOP_MS = 5_000;
 
 export interface LoadOptions {
-  /** Longest that a connection may take until it is up, in ms. */
   readonly answerWithin?: number;
   /** A frame that a viewer had so many ms before the end must have come to all by then; 1,000 when left out. */
   readonly settledAfter?: number;
@@ -85,7 +75,6 @@ export async function startLoad(plan: LoadPlan, onProgress?: (up: number) => voi
   const seats = new Seats(plan);
   const board = new PhaseBoard();
   const results = gatherResults(seats, threads, (second) => load.onSecond?.(second));
-  /** What waits for the answer of each thread. */
   const asking: ((answer: Answer) => void)[] = [];
   const stopping: (() => void)[] = [];
   let stopped: Promise<void> | undefined;
@@ -186,26 +175,18 @@ export async function startLoad(plan: LoadPlan, onProgress?: (up: number) => voi
   const load = {
     /** Called once a whole second between `begin` and `end` with what all connections received. */
     onSecond: undefined as ((second: LoadSecond) => void) | undefined,
-    /** Seconds from the first `connect` until all connections were up. */
     connectSeconds: 0,
     /** Resolves with the reason when most connections are closed by the server in mid-run. */
     gone,
 
-    /**
-     * Starts sending and churning; before `begin` for a warm-up. Does nothing the second time.
-     * @throws BenchError when the server is gone
-     */
+    /** Sends and churns from now on; does nothing the second time. Throws BenchError when the server is gone. */
     async startSending(): Promise<void> {
       if (isGone) throw await gone;
       sending ??= ask('send', benchNow() + LEAD_MS);
       await sending;
     },
 
-    /**
-     * Starts measuring, and sending if that was not started. What is measured beside it (a server's CPU) is read when
-     * this resolves, and again right before `end` is called.
-     * @throws BenchError when the server is gone
-     */
+    /** Measures from now on, and sends. Throws BenchError when the server is gone. */
     async begin(): Promise<void> {
       if (board.phase === PHASE.measuring) throw new Error('a load that is measured cannot begin');
       await load.startSending();
@@ -215,19 +196,13 @@ export async function startLoad(plan: LoadPlan, onProgress?: (up: number) => voi
       await ask('begin');
     },
 
-    /**
-     * An outside feed tells when a comment was due: `path` with or without its query, `id` is volley's `seq.index`, `at`
-     * is in `benchNow()` ms. Rooms without viewers are passed over.
-     */
+    /** An outside feed tells when, benchNow(), the comment with volley's `seq.index` was due; `path` may have a query. */
     posted(path: string, id: string, at: number): void {
       const room = seats.roomOf(path);
       if (room !== undefined) results.addPosted(room, Number.parseInt(id, 10), at, benchNow());
     },
 
-    /**
-     * Stops measuring; returns the figures, of a server that is gone too.
-     * @throws BenchError when a load thread has failed
-     */
+    /** Stops measuring; returns the figures, of a server that is gone too. Throws BenchError when a thread has failed. */
     end,
 
     /** Stops the senders, closes every connection, ends the threads. Idempotent. */

@@ -4,10 +4,7 @@ import { BenchError } from '../bench-error.ts';
 /** What Node.js, its threads, pipes and an HTTP feed's sockets may take besides the connections. */
 const SPARE = 520;
 
-/**
- * The open-files limit of a process, and how many it has open besides its connections. What the system does not tell, or
- * not of another user's process, is no limit. Node.js raises its own limit as far as it may.
- */
+/** The open-files limit of a process, and what it has open beside connections. Unknown is no limit. */
 function readOpenFiles(pid: number | 'self'): { limit: number; others: number } {
   try {
     const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');

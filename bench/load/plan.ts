@@ -5,24 +5,17 @@ export interface LoadPlan {
   readonly url: string;
   /** Request paths; connection `i` goes to `paths[i % paths.length]`. On volley each is a room. */
   readonly paths: readonly string[];
-  /** '' offers none. */
   readonly subprotocol: string;
   /**
-   * `volley`: a connection is up with its `welcome`; frames are known by seq and prev and checked for loss.
-   * `opaque`: any other server; a connection is up when it is upgraded, every message of the kind `opaqueFrames` counts
-   * as a frame, and the k-th frames of all viewers count as one push. One load thread only.
+   * `volley`: up with its `welcome`; frames are known by seq and prev and checked for loss. `opaque`: up when upgraded;
+   * messages of the kind `opaqueFrames` are frames, the k-th of all viewers one push. One load thread only.
    */
   readonly protocol: 'volley' | 'opaque';
-  /**
-   * On volley: viewers that are not sampled count frames as on an opaque server, at the same cost, so that servers can
-   * be compared. Only the sampled viewers then notice losses.
-   */
+  /** On volley: viewers that are not sampled only count frames, as on an opaque server and at the same cost. */
   readonly counted?: boolean;
   /** Which messages of an opaque server count as frames; 'binary' when left out. Socket.IO pushes text. */
   readonly opaqueFrames?: 'binary' | 'text';
-  /** Text messages that an opaque connection sends once it is upgraded. */
   readonly hello?: readonly string[];
-  /** Value of Sec-WebSocket-Extensions. */
   readonly extensions?: string;
   readonly connections: number;
   /** Handshakes that a thread has under way at once, 200 when left out. */
@@ -31,20 +24,15 @@ export interface LoadPlan {
   /** The first so many connections also send. */
   readonly senders: number;
   readonly sending: Sending;
-  /** What senders send, over and over. */
   readonly comments: readonly SentComment[];
   /** The last so many connections read nothing once they are up. */
   readonly deaf: number;
-  /**
-   * Share of the connections that leave and come back each second. Senders, deaf and sampled viewers stay; below a
-   * quarter a second, so does every other viewer, so that some are left to measure the spread.
-   */
+  /** Share of the connections that leave and come back each second; senders, deaf and sampled viewers stay. */
   readonly churn: number;
   /** About every so many-th connection decodes and checks each frame and times every comment in it. */
   readonly sampleEvery: number;
 }
 
-/** Viewers on one thread that only read. */
 export const READING: Pick<LoadPlan, 'threads' | 'senders' | 'sending' | 'comments' | 'deaf' | 'churn'> = {
   ...{ threads: 1, senders: 0, sending: { kind: 'none' }, comments: [], deaf: 0, churn: 0 },
 };
@@ -55,7 +43,6 @@ export type Sending =
   | { readonly kind: 'paced'; readonly rate: number }
   | { readonly kind: 'flood'; readonly window: number };
 
-/** A comment as a viewer sends it, without `type` and `ref`. */
 export interface SentComment {
   readonly text: string;
   readonly mode: string;
@@ -112,12 +99,10 @@ export class Seats {
     });
   }
 
-  /** The room of a path, with a query or without; undefined for one that is not in the plan. */
   roomOf(path: string): number | undefined {
     return this.#roomByName.get(nameOf(path));
   }
 
-  /** Counts the seats in each room for which `holds` is true. */
   countByRoom(holds: (seat: Seat) => boolean): number[] {
     const counts = new Array<number>(this.rooms.length).fill(0);
     for (const seat of this.all) if (holds(seat)) counts[seat.room] = (counts[seat.room] ?? 0) + 1;

@@ -3,7 +3,6 @@ import { build, type Histogram } from 'hdr-histogram-js';
 import type { Seats } from './plan.ts';
 import { addTo, COUNTERS, type Counts, type Findings, type LoadReport, type ThreadTotals } from './tally.ts';
 
-/** What all connections received in one whole second. */
 export type LoadSecond = Readonly<Pick<Counts, 'frames' | 'comments' | 'bytes'>>;
 
 /** What a load measured between `begin` and `end`. Times in histograms are in µs. */
@@ -20,32 +19,24 @@ export interface LoadFigures extends Readonly<Counts>, Findings {
   readonly starved: number;
   /** ms from the last frame (or last connection that came up) until the end. */
   readonly silentFor: number;
-  /** From when a comment was due to its ack. */
   readonly ack: Histogram;
-  /**
-   * From when a connection was due to its welcome (volley) or upgrade (opaque): at the start when the first was opened,
-   * after churn when this one was to come back. With churn in the plan only connections due since `begin` count.
-   */
+  /** From when a connection was due to its welcome or upgrade; with churn only those that were due since `begin`. */
   readonly connect: Histogram;
   /** The same until the end of the backfill, where paths ask for history or a seq; volley only. */
   readonly caughtUp: Histogram;
-  /** CPU of the load threads together, in cores. */
   readonly cpu: number;
   /** The same from the first connect until all connections were up. */
   readonly connectCpu: number;
   /** CPU of the busiest load thread, in cores: near 1 it was the limit. */
   readonly busiest: number;
-  /** The longest that a load thread's loop was blocked, in ms. */
   readonly worstDelay: number;
 }
 
 /** A thread that uses so much of a core has no more to give. */
 export const BUSY_THREAD = 0.9;
 
-/** Ten minutes, in µs. */
 const MOST_TIME = 600_000_000;
 
-/** A histogram of µs up to ten minutes, to three digits. */
 function makeHistogram(): Histogram {
   return build({ highestTrackableValue: MOST_TIME, bitBucketSize: 64, useWebAssembly: false });
 }
@@ -62,10 +53,8 @@ const FORGET_MS = 5_000;
 /** What is known of a batch. Times in ms. */
 interface KnownBatch {
   readonly bornAt: number;
-  /** When its comments were due, and when sampled viewers got it. */
   readonly sent: number[];
   readonly received: number[];
-  /** Copies of steady viewers over all threads. */
   count: number;
   first: number;
   last: number;
@@ -84,7 +73,6 @@ export class BatchJoin {
   readonly #steady: number[];
   readonly #onLatency: (ms: number) => void;
   readonly #onSpread: (ms: number) => void;
-  /** By room and seq, oldest first. */
   readonly #rooms = new Map<number, Map<number, KnownBatch>>();
   /** When the first batch since `begin` had its first viewer, by room. */
   readonly #firsts = new Map<number, number>();
@@ -93,7 +81,6 @@ export class BatchJoin {
   #beganAt = Number.POSITIVE_INFINITY;
   #givenUp = 0;
 
-  /** @param viewers by room */
   constructor(
     viewers: { readonly sampled: readonly number[]; readonly steady: readonly number[] },
     onLatency: (ms: number) => void,
@@ -105,7 +92,6 @@ export class BatchJoin {
     this.#onSpread = onSpread;
   }
 
-  /** Batches that are remembered. */
   get size(): number {
     return [...this.#rooms.values()].reduce((sum, { size }) => sum + size, 0);
   }
@@ -150,7 +136,6 @@ export class BatchJoin {
     if (isDone) this.#rooms.get(room)?.delete(seq);
   }
 
-  /** A steady viewer of the room is gone. */
   lose(room: number): void {
     this.#steady[room] = (this.#steady[room] ?? 0) - 1;
     this.#losing.add(room);
@@ -211,7 +196,6 @@ export class BatchJoin {
 export interface LoadSpan {
   readonly beganAt: number;
   readonly endedAt: number;
-  /** A frame that came so many ms before the end must have come to all viewers by then. */
   readonly settledAfter: number;
   readonly connectCpu: number;
 }
@@ -272,10 +256,8 @@ export function gatherResults(seats: Seats, threads: number, onSecond: (second: 
       batches.forget(now);
     },
 
-    /** A comment of batch `seq` was due at `at`, from others than our senders. */
     addPosted: (room: number, seq: number, at: number, now: number): void => batches.addSent(room, seq, at, now),
 
-    /** The figures, once every thread has made its last report. */
     makeFigures(span: LoadSpan, totals: readonly ThreadTotals[]): LoadFigures {
       const { beganAt, endedAt, settledAfter, connectCpu } = span;
       const lasted = (endedAt - beganAt) / 1_000;
@@ -314,7 +296,6 @@ function* rowsOf(numbers: Float64Array, width: number): Generator<Row> {
   }
 }
 
-/** Adds up counts by key. */
 export function addMaps<Key>(maps: readonly ReadonlyMap<Key, number>[]): Map<Key, number> {
   const all = new Map<Key, number>();
   for (const map of maps) for (const [key, count] of map) addTo(all, key, count);

@@ -14,7 +14,6 @@ const MOST_LINKS = 4_096;
 
 /** What a frame says of itself when decoded. */
 export interface FrameIdentity {
-  /** The last batch's seq. */
   readonly seq: number;
   /** The seq before the first batch. */
   readonly prev: number;
@@ -27,7 +26,6 @@ export interface FrameIdentity {
 export interface Copies {
   /** A viewer that has the frame has these: another may get two batches in one frame. */
   readonly batches: readonly number[];
-  /** Since the last report. */
   count: number;
   /** benchNow() of the first and the last of those; meaningless while `count` is 0. */
   firstAt: number;
@@ -40,19 +38,15 @@ export interface KnownFrame extends FrameIdentity, Copies {
 }
 
 export class Room {
-  /** Index in `Seats.rooms`. */
   readonly index: number;
   /** Two or more steady viewers, in all threads: there is a first and a last. */
   readonly isShared: boolean;
   /** A sampled viewer, in any thread: comments of this room are timed. */
   readonly isTimed: boolean;
-  /** Of an opaque server: newest last. */
   readonly #pushes = new Map<number, Copies>();
-  /** Newest first. */
   readonly #frames: KnownFrame[] = [];
   readonly #prevOf = new Map<number, number>();
 
-  /** @param steady,sampled so many viewers, in all threads */
   constructor(index: number, steady: number, sampled: number) {
     this.index = index;
     this.isShared = steady > 1;
@@ -67,7 +61,6 @@ export class Room {
     });
   }
 
-  /** Remembers a copy of a decoded frame. */
   learn(identity: FrameIdentity, bytes: Buffer): KnownFrame {
     let { prev } = identity;
     for (const seq of identity.batches) {

@@ -10,12 +10,9 @@ const MOST_ADDED = 8 + PREFIX.length + 20;
 
 /** Comments as WebSocket frames. All but the ref is encoded once. */
 export class CommentFrames {
-  /** What follows the ref. */
   readonly #tails: readonly Buffer[];
-  /** Most bytes that a frame takes. */
   readonly longest: number;
 
-  /** @param comments at least one */
   constructor(comments: readonly SentComment[]) {
     this.#tails = comments.map(({ text, mode, color, size }) => {
       return Buffer.from(`",${JSON.stringify({ text, mode, color, size }).slice(1)}`);
@@ -23,10 +20,7 @@ export class CommentFrames {
     this.longest = MOST_ADDED + Math.max(...this.#tails.map(({ length }) => length));
   }
 
-  /**
-   * Writes comment `number` (they are taken over and over) to `into[at, …)`; returns where the frame ends.
-   * @param ref a whole number, 0 or more
-   */
+  /** Writes comment `number` (over and over) with a whole number as ref to `into[at, …)`; returns the frame's end. */
   write(into: Buffer, at: number, number: number, ref: number): number {
     const tail = this.#tails[number % this.#tails.length] as Buffer;
     const digits = String(ref);
@@ -66,10 +60,8 @@ export function makePace(rate: number, startedAt: number, phase = 0, random = ()
 /** While more than this waits in a socket, comments stay due: they are sent later, and their time still counts. */
 const MOST_BUFFERED = 1024 * 1024;
 
-/** Where a sender writes. */
 export interface SenderLink {
   readonly isUp: boolean;
-  /** Bytes that the system has not taken yet. */
   readonly buffered: number;
   write(bytes: Buffer): void;
 }
@@ -77,7 +69,6 @@ export interface SenderLink {
 /** The comments of one connection: those that are due, and those that the server has not answered. */
 export class Sender {
   readonly link: SenderLink;
-  /** Whether it was told to send anything. */
   isStarted = false;
   /** Places of the window that are kept free. */
   held = 0;
@@ -90,7 +81,6 @@ export class Sender {
   #due: number[] = [];
   #nextRef = 0;
 
-  /** @param scratch holds one frame or more; shared by the senders of a thread */
   constructor(link: SenderLink, frames: CommentFrames, scratch: Buffer, offset: number) {
     this.link = link;
     this.#frames = frames;
@@ -98,7 +88,6 @@ export class Sender {
     this.#offset = offset;
   }
 
-  /** Whether comments wait for a flush. */
   get hasDue(): boolean {
     return this.#due.length > 0;
   }
@@ -116,7 +105,6 @@ export class Sender {
     if (free > 0) this.#due.push(...new Array<number>(free).fill(benchNow()));
   }
 
-  /** Sends what is due; returns the number of comments sent. */
   flush(): number {
     if (this.#due.length === 0 || !this.link.isUp || this.link.buffered > MOST_BUFFERED) return 0;
     const due = this.#due;
@@ -148,16 +136,11 @@ export class Sender {
   }
 }
 
-/** How often a thread looks for comments that are due. */
 const LOOK_MS = 4;
 /** Comments that one look sends at most; the rest stays due. */
 const MOST_AT_ONCE = 10_000;
 
-/**
- * Has the senders of a load thread send, in turn.
- * @param at benchNow() ms, the same for all threads
- * @returns the timer to stop, if there is one
- */
+/** Has the senders of a load thread send in turn from `at`, benchNow() ms, on; returns the timer to stop, if any. */
 export function startSending(
   { sending, threads }: LoadPlan,
   thread: number,

@@ -8,7 +8,6 @@ export function benchNow(): number {
   return seconds * 1e3 + nanoseconds / 1e6;
 }
 
-/** Adds to a count under a key. */
 export function addTo<Key>(counts: Map<Key, number>, key: Key, more: number): void {
   counts.set(key, (counts.get(key) ?? 0) + more);
 }
@@ -17,7 +16,6 @@ export function sumOf(counts: ReadonlyMap<unknown, number>): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
-/** What connections counted between `begin` and `end`; threads' counts add up. */
 export interface Counts {
   /** Messages with comments in them, each once per viewer. */
   frames: number;
@@ -27,7 +25,6 @@ export interface Counts {
   bytes: number;
   /** Frames that a viewer should have had by the prev of a later one. */
   lost: number;
-  /** `skipped` messages. */
   skipped: number;
   /** Frames whose seq was not above the one before. */
   outOfOrder: number;
@@ -41,9 +38,7 @@ export const COUNTERS: readonly (keyof Counts)[] = [
   ...(['frames', 'comments', 'bytes', 'lost', 'skipped', 'outOfOrder', 'sent', 'acked', 'failedConnects'] as const),
 ];
 
-/** What is counted by code, and what is told in words. */
 export interface Findings {
-  /** Refused comments by code. */
   readonly refused: ReadonlyMap<string, number>;
   /** Connections that the server closed since all were up, by close code (1006 for a cut, 1005 for none given). */
   readonly closed: ReadonlyMap<number, number>;
@@ -55,9 +50,7 @@ export interface Findings {
 export interface ThreadTotals extends Counts, Findings {
   /** benchNow() of the last frame, or of the last connection that came up; 0 for none. */
   readonly heardAt: number;
-  /** Seconds of this thread's CPU. */
   readonly cpu: number;
-  /** Longest that its loop was blocked, ms. */
   readonly worstDelay: number;
 }
 
@@ -143,7 +136,6 @@ const SECOND_MS = 1_000;
  * closings, faults and failed connects stay.
  */
 export class Tally implements Counts {
-  /** benchNow() of the read under way. */
   now = 0;
   frames = 0;
   comments = 0;
@@ -155,7 +147,6 @@ export class Tally implements Counts {
   acked = 0;
   failedConnects = 0;
   heardAt = 0;
-  /** Counts the beginnings. */
   round = 0;
   readonly refused = new Map<string, number>();
   readonly closed = new Map<number, number>();
@@ -167,7 +158,6 @@ export class Tally implements Counts {
   readonly #board: PhaseBoard;
   readonly #clock: () => number;
   readonly #delay = new LoopDelayMeter();
-  /** Frames with copies that were not reported yet. */
   readonly #spreading: { room: Room; frame: Copies }[] = [];
   #phase: number = PHASE.waiting;
   #secondEnds = Number.POSITIVE_INFINITY;
@@ -189,7 +179,6 @@ export class Tally implements Counts {
     return this.#phase === PHASE.measuring;
   }
 
-  /** Whether something of that time, benchNow() ms, is to be measured. */
   isSinceBegin(at: number): boolean {
     return this.#phase !== PHASE.waiting && at >= this.#board.beganAt;
   }
@@ -205,7 +194,6 @@ export class Tally implements Counts {
     this.#phase = phase;
   }
 
-  /** Keeps what is wrong with the server's answers; only the first ten. */
   addFault(sentence: string): void {
     if (this.#faults.length < MOST_FAULTS && !this.#faults.includes(sentence)) this.#faults.push(sentence);
   }

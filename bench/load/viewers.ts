@@ -18,7 +18,6 @@ export function makeOpaqueViewer(connection: Connection, room: Room, plan: LoadP
   const frameOpcode = OPCODE[plan.opaqueFrames ?? 'binary'];
   const spreads = connection.seat.steady && room.isShared;
   let pushes = 0;
-  /** Opcode of the message whose fragments come. */
   let current = 0;
   return {
     start: () => {
@@ -36,7 +35,6 @@ export function makeOpaqueViewer(connection: Connection, room: Room, plan: LoadP
   };
 }
 
-/** Where the first letter of the type is in every text message of volley. */
 const TYPE_AT = '{"type":"'.length;
 const LETTERS = { ack: 0x61, batch: 0x62, presence: 0x70, skipped: 0x73 } as const;
 
@@ -53,7 +51,6 @@ export class VolleyViewer implements Viewer {
   readonly #connection: Connection;
   readonly #room: Room;
   readonly #sender: Sender | null;
-  /** Comments that a sender keeps unanswered; 0 where they are paced. */
   readonly #window: number;
   readonly #batchFrame: number;
   #isWelcome = false;
@@ -61,7 +58,6 @@ export class VolleyViewer implements Viewer {
   /** What came up to this seq is backfill. */
   #boundary = 0;
   #isCatchingUp = false;
-  /** What has come of a message in fragments, and its opcode. */
   #fragments: Buffer[] = [];
   #fragmented = 0;
 
@@ -130,7 +126,6 @@ export class VolleyViewer implements Viewer {
     else this.#tally.addFault(`batch ${seq} says that ${prev} was before it, but ${last} was`);
   }
 
-  /** Decodes and checks a frame that no viewer of this thread had. */
   #learn(bytes: Buffer): KnownFrame | undefined {
     try {
       const message = decodeFrame(this.#codec, bytes);
@@ -221,19 +216,12 @@ export class VolleyViewer implements Viewer {
   }
 }
 
-/**
- * Decodes a frame.
- * @throws whatever the decoder throws when it is no frame
- */
 export function decodeFrame(codec: Codec, payload: Buffer): BatchMessage {
   if (codec === JSON_CODEC) return JSON.parse(payload.toString('utf8')) as BatchMessage;
   return decodeMsgpackFrame(codec === DEFLATE_CODEC ? inflateRawSync(payload) : payload);
 }
 
-/**
- * What a decoded frame is.
- * @throws Error when it has no seq, prev or comments
- */
+/** What a decoded frame is; throws an Error when it has no seq, prev or comments. */
 export function identify({ seq, prev, comments }: BatchMessage): FrameIdentity {
   if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(prev) || !Array.isArray(comments)) {
     throw new Error('a batch has no seq, no prev or no comments');

@@ -3,7 +3,6 @@
 const HEAD_ENDS = '\r\n\r\n';
 /** A longer head is no HTTP. */
 const MOST_HEAD = 16_384;
-/** What is kept of a refusal's body. */
 const MOST_BODY = 4_096;
 
 /** The upgrade request; '' asks for no subprotocol or no extensions. */
@@ -21,7 +20,6 @@ export function upgradeRequest(path: string, host: string, subprotocol: string, 
   return `${lines.join('\r\n')}${HEAD_ENDS}`;
 }
 
-/** What is known of the answer so far. Frames begin at `bytes[start]`. */
 export type HandshakeAnswer =
   | { readonly kind: 'more' }
   | { readonly kind: 'upgraded'; readonly bytes: Buffer; readonly start: number; readonly end: number }
@@ -32,7 +30,6 @@ export class HandshakeReader {
   readonly #subprotocol: string;
   #kept: Buffer | null = null;
 
-  /** @param subprotocol that was offered, '' for none */
   constructor(subprotocol: string) {
     this.#subprotocol = subprotocol;
   }
@@ -60,7 +57,6 @@ export class HandshakeReader {
     return { kind: 'more' };
   }
 
-  /** What an answer that ended too soon says; undefined for none at all. */
   describeRest(): string | undefined {
     return this.#kept === null ? undefined : describeRefusal(this.#kept);
   }
@@ -92,7 +88,6 @@ export function writeHeader(into: Buffer, at: number, opcode: number, length: nu
   return into.writeUInt32BE(0, end);
 }
 
-/** A client's frame with a payload that is not masked. */
 export function clientFrame(opcode: number, payload: Buffer): Buffer {
   const frame = Buffer.allocUnsafe(8 + payload.length);
   const start = writeHeader(frame, 0, opcode, payload.length);
@@ -104,7 +99,6 @@ const MOST_PAYLOAD = 256 * 1024 * 1024;
 
 /** Reads the frames of one connection. Bytes belong to the parser and are valid during the call only. */
 export interface FrameReader {
-  /** A whole frame: its first header byte, and its payload in `bytes[start, end)`. */
   onFrame(first: number, bytes: Buffer, start: number, end: number): void;
   /** What came is not a server's WebSocket frame; nothing after it is read. */
   onBroken(why: string): void;
@@ -118,7 +112,6 @@ const SHORTEST_HEADER = 2;
  */
 export class FrameParser {
   readonly #reader: FrameReader;
-  /** Reads that end within a frame, and the bytes in them and until that frame's end. */
   #parts: Buffer[] = [];
   #have = 0;
   #need = 0;
@@ -128,7 +121,6 @@ export class FrameParser {
     this.#reader = reader;
   }
 
-  /** Reads `bytes[from, to)`, which follows what the last call read. */
   parse(bytes: Buffer, from: number, to: number): void {
     if (this.#parts.length === 0) {
       this.#take(bytes, from, to);
@@ -165,7 +157,6 @@ export class FrameParser {
   }
 }
 
-/** Bytes of a header by its second byte. */
 function headerLength(second: number): number {
   const length = second & 0x7f;
   if (length < 126) return SHORTEST_HEADER;

@@ -24,10 +24,7 @@ const ROOM = 'watched';
 
 const YESTERDAY: Clock = { ...systemClock, unix: () => systemClock.unix() - DAY_MS };
 
-/**
- * How late pushes come to a viewer while the server drops everything that is a day old, and when it has: from a batch's
- * first comment to its receipt.
- */
+/** How late pushes come while the server drops everything that is a day old, and afterwards; from a first comment. */
 export async function measurePruning(options: PruningOptions, print: (line: string) => void): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'volley-pruning-'));
   let volley: Volley | undefined;
@@ -68,14 +65,12 @@ async function watchPruning({ viewerUrl, apiUrl }: Volley, options: PruningOptio
   viewer.terminate();
 }
 
-/** @param late how late each push came, in ms */
 function describe(late: readonly number[]): string {
   const [half, most, all] = [50, 99, 100].map((percent) => takeRank(late, percent));
   if (all === undefined || all === null) return 'no push in this time';
   return `${late.length} pushes, p50 ${half} ms, p99 ${most} ms, latest ${all} ms`;
 }
 
-/** Stores batches as a server did yesterday. */
 async function fill(dir: string, { batches, rooms }: PruningOptions): Promise<void> {
   const fault = (error: unknown): never => {
     throw error;

@@ -17,7 +17,6 @@ const ROUNDS = '1000000';
 /** Memory in the last quarter over that in the second: noise of the garbage collector, and no more. */
 export const MOST_GROWTH = 1.25;
 
-/** Time for the last comments to reach every viewer. */
 const SETTLE_MS = 5_000;
 
 /**

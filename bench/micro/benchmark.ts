@@ -5,7 +5,6 @@ import { do_not_optimize, measure } from 'mitata';
 import { BenchError } from '../bench-error.ts';
 import { median } from '../report/text.ts';
 
-/** One function that is timed. */
 export interface MicroBenchmark<Result = unknown> {
   readonly name: string;
   /** How many of what one call handles: 1,000 and `comment`. */
@@ -35,7 +34,6 @@ export const FULL: MicroEffort = { time: 642e6, batch: 512, most: 10_000, rounds
 /** That everything runs. The figures are those of code that V8 has hardly compiled. */
 export const QUICK: MicroEffort = { time: 1e6, batch: 16, most: 12, rounds: 1, looks: 3 };
 
-/** Characters of what was wrong: two batches that differ make a long message. */
 const MOST_SAID = 300;
 
 /** @throws BenchError when the result is wrong or there is no figure above 0 */

@@ -136,7 +136,6 @@ function makeRingRig(bytes: number, mine: number) {
   });
   return {
     ...{ end, frames },
-    /** Writes each frame as a push of its own, then publishes all; false when the ring was full. */
     write(): boolean {
       let written = true;
       for (const entry of entries) written = end.writer.write([entry]) && written;
@@ -145,7 +144,6 @@ function makeRingRig(bytes: number, mine: number) {
       });
       return written;
     },
-    /** Reads what was published; returns the bytes of its frames. */
     read(): number {
       let read = 0;
       end.reader.read(end.head, (topic, frame) => {

@@ -23,7 +23,6 @@ const RING = 16_777_216;
 
 export const COMMENTS: readonly RecordedComment[] = readComments().comments;
 
-/** Comments as sockets brought them, without an identity. */
 export const SOCKET_DRAFTS: readonly Draft[] = COMMENTS.map((comment) => draftOf(comment, 'none'));
 
 function draftOf(comment: RecordedComment, identity: 'full' | 'none'): Draft {
@@ -32,7 +31,6 @@ function draftOf(comment: RecordedComment, identity: 'full' | 'none'): Draft {
   return draft;
 }
 
-/** The text message in which a viewer sends `comment`. */
 export function socketMessage({ text, mode, color, size }: RecordedComment, ref: string): string {
   return JSON.stringify({ type: 'comment', ref, text, mode, color, size });
 }
@@ -52,7 +50,6 @@ export class Carousel<T> {
     return this.last;
   }
 
-  /** What {@link next} returned. */
   get last(): T {
     return this.all[this.#index] as T;
   }
@@ -99,7 +96,6 @@ export class HandClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
-  /** Runs every timer that falls due within `ms`, in order. */
   advance(ms: number): void {
     const end = this.#now + ms;
     const earliest = () =>
@@ -123,13 +119,11 @@ export function makeRing(shards = 1) {
   const reader = new RingReader(memory, 0);
   const end = {
     ...{ writer, reader, head: 0 },
-    /** Reads everything that was pushed, which makes room for more. Frames are copies. */
     read(): Uint8Array[] {
       const frames: Uint8Array[] = [];
       reader.read(end.head, (_topic, frame) => frames.push(Uint8Array.from(frame)));
       return frames;
     },
-    /** The same, without looking at it. */
     skip: (): void => reader.read(end.head, () => undefined),
   };
   return end;
@@ -141,7 +135,6 @@ export function makeRing(shards = 1) {
  */
 const KEPT = 4_194_304;
 
-/** The defaults of the settings. */
 const LIMITS = { interval: INTERVAL, heartbeat: HEARTBEAT, maxBatch: 1_000, maxPending: 5_000, maxPendingAll: 200_000 };
 const SIZES = { maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT), maxRecalled: mostRecalled(16 * 1_048_576) };
 
@@ -151,10 +144,7 @@ const rethrow = (_room: unknown, error: unknown): never => {
 
 export type RoomsRig = Awaited<ReturnType<typeof makeRooms>>;
 
-/**
- * Rooms with one viewer each, on the memory store and a clock that is moved by hand.
- * @param end the ring that pushes go to; without it every push is committed in the turn in which it comes
- */
+/** Rooms with one viewer each. @param end the ring for pushes; without it they are committed in the turn they come */
 export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: RingEnd) {
   const clock = new HandClock();
   const tally = new Tally();
@@ -162,7 +152,6 @@ export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: 
   const drafts = new Carousel(SOCKET_DRAFTS);
   const told = { stored: 0, failed: 0 };
   const origin: Origin = { stored: () => (told.stored += 1), failed: () => (told.failed += 1) };
-  /** Pushes that `fire` waits for. */
   let missing = 0;
   let allCommitted = (): void => undefined;
 
@@ -211,7 +200,6 @@ export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: 
       return all;
     },
 
-    /** Throws unless nothing is pending, nothing failed, and every room is at its newest batch. */
     checkFired(): void {
       equal(rooms.pending + told.failed, 0);
       for (const name of names) {

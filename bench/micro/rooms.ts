@@ -23,7 +23,6 @@ import {
 
 const MANY = 1_000;
 
-/** From the time at which rooms are due until their pushes are committed. */
 export async function rooms(): Promise<MicroGroup> {
   const benchmarks = [
     await fire('1 room fires with 1 comment', 1, 1),
@@ -64,7 +63,6 @@ async function fire(
   };
 }
 
-/** What one comment costs until it is pending in its room. */
 export async function admission(): Promise<MicroGroup> {
   // Comments as a shard has them out of a message.
   const messages = new Carousel(
@@ -116,7 +114,6 @@ function offer(name: string, rig: RoomsRig, run: () => number): MicroBenchmark<n
 
 const QUIET = 10_000;
 
-/** Viewers that come and go, and rooms in which nothing is said. */
 export async function presence(): Promise<MicroGroup> {
   const watched = await makeRooms(MANY);
   const comeAndGo: MicroBenchmark<number> = {

@@ -14,10 +14,8 @@ import { Viewer, type ViewerSocket } from '../../workers/viewer.ts';
 import type { MicroBenchmark, MicroGroup } from './benchmark.ts';
 import { Carousel, COMMENTS, INTERVAL, makeRooms, type RoomsRig, SOCKET_DRAFTS, socketMessage } from './rig.ts';
 
-/** Viewers that send one message each in a turn of the shard's loop. */
 const SENDERS = 100;
 
-/** The defaults of the settings. */
 const LIMITS: ShardLimits = {
   ...{ host: '127.0.0.1', port: 9_000, workers: 1, apiConnections: 1_024, interval: 1_000, maxPending: 5_000 },
   ...{ maxMessage: 4_096, maxText: 200, viewerNames: true, maxBackpressure: 65_536, catchUpBytes: 67_108_864 },
@@ -28,7 +26,6 @@ export function senders(): MicroGroup {
   return { name: 'senders', benchmarks: [receive(1), receive(SENDERS), deliver()] };
 }
 
-/** A shard's senders, whose viewers and whose port keep what they are handed. */
 function makeSenders() {
   let turn: FromShard | undefined;
   const sent: string[] = [];
@@ -52,7 +49,6 @@ function makeSenders() {
   return {
     ...{ senders: all, sent },
 
-    /** One turn of the loop: takes `count` messages and posts what they come to. */
     receive(count: number): FromShard | undefined {
       for (let i = 0; i < count; i += 1) {
         const { viewer, traffic, bytes } = messages.next();
@@ -114,7 +110,6 @@ function deliver(): MicroBenchmark<readonly string[]> {
   };
 }
 
-/** The port itself, and main's end of it. */
 export async function handOver(): Promise<MicroGroup> {
   const benchmarks: MicroBenchmark[] = [];
   for (const size of [1, 100]) benchmarks.push(...passTurns(size), await take(size), await answer(size));
@@ -193,7 +188,6 @@ async function take(size: number): Promise<MicroBenchmark<number>> {
   };
 }
 
-/** From the receipts of a firing to the message for the shard, which the wake-up takes along. */
 async function answer(size: number): Promise<MicroBenchmark<readonly ToShard[]>> {
   const { link, posted } = makeLink(await makeRooms(0));
   return {

@@ -18,9 +18,7 @@ export type CaseName = (typeof CASE_NAMES)[number];
 /** What all contenders of a case do. */
 export interface PeerCase {
   readonly name: CaseName;
-  /** A heading, without a full stop. */
   readonly title: string;
-  /** What one push holds. */
   readonly comments: number;
   /** Milliseconds between two pushes. */
   readonly every: number;
@@ -55,7 +53,6 @@ export const CASES: Readonly<Record<CaseName, PeerCase>> = {
 /** More different pushes than this would tell nothing new. */
 const MOST_PUSHES = 100;
 
-/** What a server is to push, and to how many. */
 export interface PushOrder {
   readonly peerCase: PeerCase;
   readonly viewers: number;
@@ -63,7 +60,6 @@ export interface PushOrder {
   readonly pushes: number;
 }
 
-/** As many different pushes as `seconds` hold. */
 export function countPushes({ every }: PeerCase, seconds: number): number {
   return Math.min(MOST_PUSHES, Math.max(1, Math.round((seconds * 1_000) / every)));
 }
@@ -86,7 +82,6 @@ export function takeComments(count: number): RecordedComment[] {
  */
 export type FrameKind = 'columns' | 'deflated' | 'rows';
 
-/** When the comments of the first push came, Unix ms. */
 const START = 1_764_000_000_000;
 
 /** Ids of rows take five bytes, as they do after the first 65,536 comments of a site. */
@@ -118,7 +113,6 @@ function makeFrames(kind: FrameKind, { peerCase, viewers, pushes }: PushOrder): 
 
 export type Workshop = ReturnType<typeof makeWorkshop>;
 
-/** Makes a temporary folder for the frames that contenders send, and for programs that are built for them. */
 export function makeWorkshop() {
   const folder = mkdtempSync(join(tmpdir(), 'volley-peers-'));
   return {
@@ -142,7 +136,6 @@ export function makeWorkshop() {
   };
 }
 
-/** Reads what `framesFile` wrote. */
 export function readFrames(path: string): Buffer[] {
   const bytes = readFileSync(path);
   const frames: Buffer[] = [];

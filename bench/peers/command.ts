@@ -22,7 +22,6 @@ import { CONTENDERS, type Contender } from './contenders.ts';
 import { duel, type TurnFigures } from './duel.ts';
 
 export interface PeersOptions extends Readonly<Record<'turns' | 'viewers' | 'seconds' | 'warmup' | 'compile', number>> {
-  /** In the order of {@link CASE_NAMES}. */
   readonly cases: readonly CaseName[];
   /** Contenders to hold volley against; empty for all. */
   readonly only: readonly string[];
@@ -63,22 +62,17 @@ export function readPeersOptions(argv: readonly string[], contenders: readonly s
   });
 }
 
-/** What the command needs of the process it runs in. */
 export interface PeersSurroundings extends Surroundings {
   readonly contenders?: readonly Contender[];
-  /** What was typed before `argv`. */
   readonly program: readonly string[];
-  /** The generated page. */
   readonly page: string;
 }
 
-/** Where the figures come from, as text. */
 type Provenance = Readonly<Record<'machine' | 'node' | 'commit' | 'date' | 'command', string>>;
 
 interface PeersResult {
   readonly entries: readonly Readonly<Record<'name' | 'version' | 'describe', string>>[];
   readonly results: readonly CaseResult[];
-  /** Who did not take part and why, a sentence each. */
   readonly leftOut: readonly string[];
 }
 
@@ -118,7 +112,6 @@ export async function peersCommand(argv: readonly string[], around: PeersSurroun
   }
 }
 
-/** As a shell takes it. */
 function quote(word: string): string {
   return /^[\w./:=@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

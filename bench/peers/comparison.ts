@@ -22,7 +22,6 @@ const READING = 0.7;
 /** A figure of all windows, by frames where it is a cost of them, and how far the windows lie apart. */
 type Middle = Readonly<Record<'pooled' | 'median' | 'least' | 'most', number>>;
 
-/** The windows of volley and of each contender of a case, volley first. */
 export function turnsByName({ duels }: CaseResult): [string, readonly TurnFigures[]][] {
   const ours = [...duels.values()].flatMap((pair) => pair.ours);
   const others = [...duels].filter(([, { theirs }]) => theirs.length > 0);
@@ -48,11 +47,8 @@ export function compareTurns(result: CaseResult) {
       bytesPerFrame: middle('bytesPerFrame'),
       framesPerSecond: middle('framesPerSecond'),
       delivered: middle('delivered'),
-      /** Server CPU a delivered frame, µs. */
       cpu: toMiddle(turns.map(({ cpu }) => cpu)),
-      /** From the first to the last viewer of a push, ms; null where the case does not ask. */
       spread: isSpread ? toMiddle(turns.map(figure)) : null,
-      /** null for volley itself. */
       ratio: contender === 'volley' ? null : toMiddle(ratios, pool(ours) / pool(turns)),
       loadCpu: middle('loadCpu'),
     };
@@ -91,7 +87,6 @@ export function findRemarks(result: CaseResult): string[] {
   });
 }
 
-/** A case in Markdown: what was done, the table, and what is to be known of it. */
 export function describeCase(result: CaseResult): string {
   const { title, every, subprotocol, measure } = result.peerCase;
   type Row = ReturnType<typeof compareTurns>[number];

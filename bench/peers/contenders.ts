@@ -23,7 +23,6 @@ export interface StartOrder extends PushOrder {
   readonly warmUpMs: number;
 }
 
-/** What the load must know of a server. */
 export type Address = Pick<LoadPlan, 'url' | 'subprotocol' | 'protocol' | 'opaqueFrames' | 'hello' | 'extensions'> & {
   readonly path: string;
 };
@@ -34,13 +33,11 @@ export interface RunningContender {
   readonly pid: number;
   /** How long it is to push to its viewers before it is measured, beyond the warm-up that all have; ms. */
   readonly warmUpMs: number;
-  /** Resolves when the process ends, whatever ended it, with how. */
   readonly ended: Promise<string>;
   push(): void;
   pause(): void;
   /** What spoils the figures though the load saw nothing of it, as the end of a sentence that begins with its name. */
   findFault?(): string | undefined;
-  /** Ends it and waits for its end. */
   stop(): Promise<unknown>;
 }
 
@@ -51,10 +48,7 @@ export interface Contender {
   readonly cases: readonly CaseName[];
   /** Builds what has to be built, once a run; says why it cannot take part, without a full stop. */
   prepare(workshop: Workshop): Promise<{ readonly version: string } | { readonly missing: string }>;
-  /**
-   * Starts the server; nothing is left running when it throws.
-   * @throws BenchError when it does not start
-   */
+  /** Starts the server; throws BenchError when it does not, and nothing is left running then. */
   start(order: StartOrder): Promise<RunningContender>;
 }
 
@@ -69,7 +63,6 @@ const ROOM = 'bench';
 const WARM_UP_ROOMS = Array.from({ length: 8 }, (_, i) => `warm-up-${i}`);
 const WARM_UP_MS_A_COMMENT = 0.5;
 
-/** What the others are held against: one shard, fed over HTTP. */
 export const VOLLEY: Contender = {
   name: 'volley',
   describe: 'this project: one worker thread, fed over HTTP with the comments of a push at a time',
@@ -127,7 +120,6 @@ function toRunning(server: ChildServer, address: Address, warmUpMs = 0): Running
   };
 }
 
-/** The least that one host can do with ordinary calls. */
 export const FLOOR: Contender = {
   name: 'floor',
   describe:
@@ -153,7 +145,6 @@ export const FLOOR: Contender = {
   },
 };
 
-/** A contender of peer-server.ts. */
 function javaScript(
   name: string,
   describe: string,
@@ -179,7 +170,6 @@ function javaScript(
 /** Loads it: which of the packages is used is not known before. */
 const readUwsVersion = async (): Promise<string> => (await import('../../workers/uws.ts')).library;
 
-/** Name and version of a package of this project's node_modules. */
 function readPackageVersion(folder: string) {
   return (): string => {
     const path = compiledFile(`../node_modules/${folder}/package.json`);
@@ -258,7 +248,6 @@ const GO_ARTICLE: Contender = {
   },
 };
 
-/** Volley first: the order of the tables. */
 export const CONTENDERS: readonly Contender[] = [VOLLEY, FLOOR, ...JAVASCRIPT, GO_ARTICLE];
 
 /**
@@ -275,7 +264,6 @@ export async function withDeathSignal(file: string, args: readonly string[]): Pr
   return ['setpriv', [...flags, file, ...args]];
 }
 
-/** The first line of what a tool says of its version; undefined when it is not installed. */
 async function readToolVersion(tool: string, flag: string): Promise<string | undefined> {
   try {
     return firstLine((await run(tool, [flag])).stdout);

@@ -21,20 +21,15 @@ const DRAIN_MS = 150;
 const COMPLETE = 0.95;
 
 export interface DuelOrder extends StartOrder {
-  /** Windows of each server. */
   readonly turns: number;
   /** Seconds of pushing to viewers before anything is measured, and of pushing in a window. */
   readonly warmup: number;
   readonly seconds: number;
-  /** Ends the duel early. */
   readonly signal: AbortSignal;
-  /** Is told every window. */
   readonly onTurn: (name: string, turn: number, figures: TurnFigures) => void;
 }
 
-/** What one window of one server measured. */
 export interface TurnFigures {
-  /** Pushes delivered, one to one viewer each. */
   readonly frames: number;
   /** On the wire without TCP/IP, WebSocket headers included. */
   readonly bytesPerFrame: number;
@@ -45,19 +40,16 @@ export interface TurnFigures {
   readonly cpu: number;
   /** From the first to the last viewer of a push, in ms, the median of the pushes; null where it is not asked. */
   readonly spread: number | null;
-  /** CPU of the load generator, in cores. */
   readonly loadCpu: number;
   /** Frames that volley's sampled viewers should have had and had not. */
   readonly lost: number;
 }
 
-/** A server of a duel, its viewers and its windows. */
 interface Side {
   readonly name: string;
   readonly running: RunningContender;
   readonly load: Load;
   readonly turns: TurnFigures[];
-  /** Pushes that came to every viewer, and those that did not. */
   complete: number;
   incomplete: number;
 }
@@ -152,10 +144,7 @@ async function measureTurn(side: Side, order: DuelOrder, watch: RunWatch): Promi
   };
 }
 
-/**
- * Checks what the load saw of the server `name` in a window.
- * @throws BenchError when that is no result
- */
+/** Throws BenchError when what the load saw of the server `name` in a window is no result. */
 export function checkFigures(name: string, figures: LoadFigures): void {
   const { frames, starved, closed, failedConnects, outOfOrder, faults } = figures;
   const gone = sumOf(closed) + failedConnects;

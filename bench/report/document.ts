@@ -16,7 +16,6 @@ export type BenchDocument = ReturnType<typeof describeResult>;
 export type RunDocument = ReturnType<typeof describeRun>;
 export type MachineDocument = ReturnType<typeof describeMachine>;
 
-/** The whole document. `command` is the command line's arguments. */
 export function describeResult(
   { runs, interrupted, notes }: ScenarioResult,
   startedAt: Date,
@@ -63,7 +62,6 @@ function describeSource(settings: RunSettings): 'http' | 'paced senders' | 'floo
   return settings.url !== null && settings.apiUrl === null ? 'others' : 'http';
 }
 
-/** What a run measured, with all that follows from it. */
 export function describeRun(run: RunResult) {
   const { load, timings, connects, feed, shape, generator, sawAllFrames } = run;
   const server = isUnknown(run.server) ? null : run.server;
@@ -191,7 +189,6 @@ function compareRuns(runs: readonly RunDocument[]) {
   });
 }
 
-/** null where there is nothing to divide by. */
 function divide(amount: number, by: number): number | null {
   return by > 0 ? amount / by : null;
 }
@@ -205,7 +202,6 @@ export function describeMachine() {
     kernel: `${type()} ${release()}`,
     node: process.version,
     volley: readVersion(),
-    /** The checkout's commit, with `-dirty` where files differ from it; null outside a checkout. */
     commit: readCommit(),
   };
 }

@@ -25,7 +25,6 @@ export function makeProgressBar(stream: NodeJS.WritableStream & { readonly isTTY
   }
 
   return {
-    /** A phase of `total` steps begins. */
     count: (name: string, total: number): void => begin(name, total),
     advance: (done: number): void => bar?.update(done),
     /** A phase begins that lasts so many seconds. */
@@ -36,9 +35,7 @@ export function makeProgressBar(stream: NodeJS.WritableStream & { readonly isTTY
         bar?.update(Math.min(Math.floor((performance.now() - startedAt) / 1_000), seconds));
       }, TICK_MS);
     },
-    /** A few words on what was just seen. */
     note: (words: string): void => bar?.update({ note: words }),
-    /** Takes the bar away. */
     stop,
   };
 }

@@ -84,10 +84,7 @@ const LONG_DELAY_MS = 100;
 /** From this share of a spread on it is mostly the generator's. */
 const OWN_SPREAD = 0.7;
 
-/**
- * What the generator, and not the server, was the limit of.
- * @param spreadMs the median from the first to the last viewer of a frame; null where it is unknown
- */
+/** What the generator, and not the server, was the limit of; `spreadMs` is the median, null where it is unknown. */
 export function findLimits(run: RunResult, spreadMs: number | null): string[] {
   const { load, feed, generator, settings, target, sawAllFrames } = run;
   const { busiestThreadCores, mainThreadCores, worstLoopDelayMs, machineBusyCores, machineCores } = generator;
@@ -157,7 +154,6 @@ export function findReservations(run: RunResult): string[] {
   return found;
 }
 
-/** Timings that have no values, or too few for the percentiles that are printed of them. */
 function findGaps(run: RunResult): string[] {
   return run.timings.flatMap(({ key, title, histogram: { totalCount } }) => {
     if (totalCount === 0) return [`${title}: not known, ${explainNone(key, run)}`];

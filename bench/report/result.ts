@@ -1,7 +1,6 @@
 import type { Histogram } from 'hdr-histogram-js';
 import type { RunContext, WindowFigures } from '../run/window.ts';
 
-/** In place of figures that could not be had: why. */
 export interface Unknown {
   readonly unknown: string;
 }
@@ -28,16 +27,13 @@ export interface RunResult extends Described, Omit<WindowFigures, 'memory'> {
   readonly connects: { readonly count: number; readonly seconds: number };
   /** Resident bytes of the warm server before `viewers` connected, and at the end. */
   readonly memory: Readonly<Record<'before' | 'after' | 'viewers', number>> | Unknown;
-  /** What was wrong, or limits what the figures say, a sentence each. */
   readonly warnings: readonly string[];
-  /** What a reader of the figures must know, a sentence each. */
   readonly notes: readonly string[];
 }
 
 /** What a scenario measured: one run, or several to compare. */
 export interface ScenarioResult {
   readonly runs: readonly RunResult[];
-  /** Ended by Ctrl-C before its time. */
   readonly interrupted: boolean;
   readonly notes: readonly string[];
 }

@@ -1,8 +1,6 @@
-/** Numbers, lines and tables as text, and the report for people. */
 import Table from 'cli-table3';
 import type { BenchDocument, MachineDocument, RunDocument } from './document.ts';
 
-/** Stands in place of an unknown figure. */
 const NONE = '–';
 
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
@@ -34,14 +32,12 @@ export function formatBytes(bytes: number | null): string {
   return `${unit === 0 ? WHOLE.format(value) : formatMeasure(value)} ${UNITS[unit]}`;
 }
 
-/** `ROOM_BUSY 12, BUSY 1`; '' for none. */
 export function formatCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([key, count]) => `${key} ${formatCount(count)}`)
     .join(', ');
 }
 
-/** `1 room`, `20 rooms`. */
 export function formatPlural(count: number, one: string): string {
   return `${formatCount(count)} ${one}${count === 1 ? '' : 's'}`;
 }
@@ -83,7 +79,6 @@ export function drawMarkdown(head: readonly string[], rows: readonly (readonly s
 
 type Line = readonly [string, string, string];
 
-/** Lines of a name, a number that stands to the right, and words. */
 function drawLines(lines: readonly Line[]): string {
   const name = Math.max(...lines.map(([word]) => word.length));
   const number = Math.max(...lines.map(([, word]) => word.length));
@@ -92,7 +87,6 @@ function drawLines(lines: readonly Line[]): string {
     .join('\n');
 }
 
-/** The report for people, with a line break at its end. */
 export function renderText(document: BenchDocument): string {
   const { runs, comparison, notes, interrupted } = document;
   const parts = [
@@ -105,7 +99,6 @@ export function renderText(document: BenchDocument): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** One line on the machine and the programs. */
 function formatMachine({ cpuModel, cores, memoryBytes, kernel, node, volley, commit }: MachineDocument): string {
   const machine = `${cpuModel}, ${formatPlural(cores, 'core')}, ${formatBytes(memoryBytes)}, ${kernel}`;
   return `${machine}, Node ${node}, volley ${volley}${commit === null ? '' : ` (${commit})`}`;

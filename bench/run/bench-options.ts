@@ -14,17 +14,13 @@ import {
 import { SAMPLE } from './feed.ts';
 import { findScenario, type RunSettings, SCENARIOS, SERVER_STORES } from './scenarios.ts';
 
-/** What the command line of `npm run bench` asks for. */
 export interface BenchOptions {
   readonly settings: RunSettings;
   readonly json: boolean;
   readonly progress: boolean;
 }
 
-/**
- * Reads the command line, without the program's own name.
- * @param cwd the folder that `--comments` is relative to
- */
+/** Reads the command line, without the program's own name; `--comments` is relative to the folder `cwd`. */
 export function readOptions(argv: readonly string[], cwd: string): BenchOptions | NoOptions {
   const command = describeCommand();
   type All = Omit<RunSettings, 'url' | 'apiUrl'> & { readonly json: boolean; readonly progress: boolean };

@@ -9,7 +9,6 @@ import { BenchError } from '../bench-error.ts';
 import { makePace } from '../load/senders.ts';
 import { addTo, benchNow, sumOf } from '../load/tally.ts';
 
-/** The real recording that ships with the project. */
 export const SAMPLE = compiledFile('../bench/comments.xml');
 
 /** The server's default `--max-text`. */
@@ -43,14 +42,12 @@ function readRecording(file: string): ReturnType<typeof parseRecording> {
 
 /** One post: the comments of one room that have come due. Times in ms since the feed began. */
 export interface DuePost {
-  /** The room's index. */
   readonly room: number;
   readonly at: number;
   /** When each of its comments was due, rising, none above `at`; may be empty. */
   readonly due: readonly number[];
 }
 
-/** Says when which post is to be made, one after the other. */
 type Schedule = Iterator<DuePost, never, undefined>;
 
 /** `comments` comments to every room each `every` ms, the first at once. */
@@ -111,11 +108,9 @@ const MOST_UNDER_WAY = 20_000;
 const ANSWER_MS = 15_000;
 
 export interface FeedPlan {
-  /** `http://HOST:PORT` */
   readonly apiUrl: string;
   readonly rooms: readonly string[];
   readonly schedule: Schedule;
-  /** Posted one after the other, over and over. */
   readonly comments: readonly RecordedComment[];
   /** Rooms, by index, whose posts wait for the store, so that `onPosted` is told their comments' ids. */
   readonly timed?: ReadonlySet<number>;
@@ -126,7 +121,6 @@ export interface FeedPlan {
 /** What a feed did since `begin`. */
 export interface FeedFigures {
   readonly posts: number;
-  /** Comments in those posts. */
   readonly sent: number;
   readonly accepted: number;
   /** Refused comments by code; where a post failed altogether, by the system's code. */
@@ -229,7 +223,6 @@ export function makeFeed({ apiUrl, rooms, schedule, comments, timed, onPosted }:
       timer = undefined;
     },
 
-    /** Counts anew from here. */
     begin(): void {
       figures = emptyFigures();
     },
@@ -254,10 +247,8 @@ function emptyFigures() {
   return { posts: 0, sent: 0, accepted: 0, refused: new Map<string, number>(), unposted: 0, worstLate: 0, waited: 0 };
 }
 
-/** What became of the comments of one post. */
 interface PostOutcome {
   readonly accepted: number;
-  /** The id of each comment, null where it was refused. Empty where the answer has none. */
   readonly ids: readonly (string | null)[];
   readonly refused: ReadonlyMap<string, number>;
 }

@@ -68,7 +68,6 @@ async function openStorm(context: RunContext): Promise<Load> {
   return openLoad({ ...plan, paths, atOnce: plan.connections }, context, 'joining');
 }
 
-/** The path of a room with where those who join begin. */
 async function findStart(path: string, { target, settings, watch }: RunContext): Promise<string> {
   const { behind, interval } = settings;
   if (behind === 0) return `${path}?history=${HISTORY}`;
@@ -115,7 +114,6 @@ function makeResult(
   };
 }
 
-/** The figures of the seated viewers, with what went wrong with those who joined. */
 function addFailures(seated: LoadFigures, joined: LoadFigures): LoadFigures {
   const counts = ['lost', 'skipped', 'outOfOrder', 'failedConnects', 'incomplete', 'starved'] as const;
   return {

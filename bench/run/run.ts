@@ -101,10 +101,7 @@ async function onOwn(settings: RunSettings, workers: number, watch: RunWatch, ru
   }
 }
 
-/**
- * Connects all viewers, warms up, measures for the duration.
- * @throws BenchError when the server fails or nothing was measured; Interrupted on Ctrl-C before measuring
- */
+/** Connects all viewers, warms up, measures. Throws BenchError; Interrupted on Ctrl-C before measuring. */
 async function measureRun(context: RunContext): Promise<RunResult> {
   const { target, label, settings, shape, watch, progress } = context;
   const baseline = await readBaseline(context);
@@ -149,10 +146,7 @@ function growthOf(
 const BASELINE_VIEWERS = 20;
 const BASELINE_SECONDS = 2;
 
-/**
- * Memory of a server, in bytes, that has pushed to a few viewers for a while but has none of the run yet: what it takes
- * to become warm is not the viewers'.
- */
+/** Memory in bytes of a server that has pushed to a few viewers: what it takes to become warm is not the viewers'. */
 async function readBaseline(context: RunContext): Promise<number | Unknown> {
   const { apiUrl, pid } = context.target;
   const { warmup } = context.settings;

@@ -11,45 +11,33 @@ export const SERVER_STORES = ['memory', 'level'] as const;
 /** The options of `npm run bench`, whose help says more, with the scenario's presets where none was given. */
 export interface RunSettings {
   readonly scenario: string;
-  /** Viewers. */
   readonly connections: number;
-  /** Seconds. */
   readonly duration: number;
   readonly rooms: number;
-  /** Comments a second in each room. */
   readonly rate: number;
-  /** Load threads. */
   readonly workers: number;
   readonly codec: CodecName;
-  /** How many of the viewers send; 0: comments are posted over HTTP. */
   readonly senders: number;
-  /** Seconds. */
   readonly warmup: number;
   /** `ws://HOST:PORT`; null: the bench starts a server of its own. */
   readonly url: string | null;
-  /** `http://HOST:PORT`; null where it is unknown. */
   readonly apiUrl: string | null;
-  /** One run each. */
   readonly serverWorkers: readonly number[];
   readonly serverStore: (typeof SERVER_STORES)[number];
   /** Seconds of pushes that those who join in a storm have missed; 0: they are new and ask for history. */
   readonly behind: number;
   /** ms between two pushes of a room: what the own server is told, and what a running one is taken to have. */
   readonly interval: number;
-  /** Path of the recording. */
   readonly comments: string;
 }
 
 /** What the viewers of a run do, and what the own server is told for it. */
 export interface Shape {
   readonly sending: Sending;
-  /** So many viewers read nothing once they are up. */
   readonly deaf: number;
   /** Share of the viewers that leave and come back each second. */
   readonly churn: number;
-  /** Flags of the own server beside `--workers` and `--interval`. */
   readonly serverArgs: readonly string[];
-  /** Connections beside `--connections`. */
   readonly others: number;
   /** Whether the time to join belongs to what is measured. */
   readonly joins: boolean;
@@ -58,9 +46,7 @@ export interface Shape {
 /** A named way to load a server. What it leaves out is that of `hot-room`. */
 export interface Scenario {
   readonly name: string;
-  /** For `--help`. */
   readonly summary: string;
-  /** Values for options that were not given. */
   readonly preset?: (given: Partial<RunSettings>) => Partial<RunSettings>;
   /** One sentence on why it cannot run with these settings; undefined if it can. */
   readonly check?: (settings: RunSettings) => string | undefined;

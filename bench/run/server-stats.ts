@@ -6,10 +6,7 @@ import { addTo, benchNow } from '../load/tally.ts';
 /** How long an answer may take: a post that waits for the store may wait two intervals. */
 const ANSWER_MS = 10_000;
 
-/**
- * Asks the server's API; with comments it posts them.
- * @throws BenchError when no answer comes
- */
+/** Asks the server's API; with comments it posts them. Throws BenchError when no answer comes. */
 export async function callApi(url: string, comments?: unknown): Promise<{ status: number; text: string }> {
   const headers = { 'content-type': 'application/json' };
   const post = comments === undefined ? {} : { method: 'POST', headers, body: JSON.stringify(comments) };
@@ -62,10 +59,8 @@ export async function fetchMetrics(apiUrl: string): Promise<MetricsPage> {
   return readMetrics(text);
 }
 
-/** What a server has counted and used since its start. CPU in seconds. */
 export type ServerReading = Awaited<ReturnType<typeof readServer>>;
 
-/** What a server used and counted between two readings. */
 export type ServerFigures = ReturnType<typeof compareReadings>;
 
 /**
@@ -85,18 +80,14 @@ export async function readServer(apiUrl: string, pid: number | null) {
   const drops = page.by('volley_drops_total', 'reason');
   return {
     at,
-    /** The whole process. */
     processCpu: page.sum('process_cpu_seconds_total'),
     mainCpu,
     /** By shard. A shard tells it once a second. */
     shardCpu: shards.map(([, cpu]) => cpu),
-    /** Resident bytes. */
     memory: hasProc ? readMemory(pid) : page.sum('process_resident_memory_bytes'),
     refused: page.by('volley_refused_total', 'code'),
     counts: {
-      /** Comments, by HTTP and by socket. */
       accepted: page.sum('volley_comments_total'),
-      /** Messages dropped for slow viewers. */
       dropped: drops.get('backpressure') ?? 0,
       skipped: drops.get('skipped') ?? 0,
       slowCloses: drops.get('slow_close') ?? 0,
@@ -127,10 +118,7 @@ export function readMemory(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1_024;
 }
 
-/**
- * CPU that the living threads of `pid` have spent, user and system, in seconds, as Linux tells it. A thread that ends
- * takes its share with it.
- */
+/** CPU in seconds that the living threads of `pid` have spent, as Linux tells it. */
 export function readCpuSeconds(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {

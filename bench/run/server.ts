@@ -13,7 +13,6 @@ const START_DEADLINE = 30_000;
 /** How long a server may take to end once it was told to, in ms; a server with many viewers closes each of them. */
 const END_DEADLINE = 20_000;
 
-/** The environment without volley's settings. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VOLLEY_')));
 }
@@ -27,7 +26,6 @@ export class ChildServer {
   readonly #lines: Interface;
   readonly #killNow = (): void => void this.#child.kill('SIGKILL');
 
-  /** @param name begins the sentences of errors */
   constructor(name: string, file: string, args: readonly string[], env = process.env) {
     this.#name = name;
     // A process group of its own: Ctrl-C in the terminal must not end it before its last figures are read.
@@ -59,7 +57,6 @@ export class ChildServer {
     return this.#child.pid ?? 0;
   }
 
-  /** Writes to the server's stdin. */
   tell(text: string): void {
     this.#child.stdin?.write(text);
   }
@@ -68,10 +65,7 @@ export class ChildServer {
     this.#child.kill(signal);
   }
 
-  /**
-   * Waits for the line of stdout in which `read` finds what it looks for, and returns that.
-   * @throws BenchError when the server ends first or does not write it in time; it has ended then
-   */
+  /** Returns what `read` finds in a line of stdout; throws BenchError when the server ends or writes none in time. */
   find<T>(read: (line: string) => T | undefined): Promise<T> {
     return this.#start((signal) => {
       return new Promise((resolve) => {
@@ -86,18 +80,12 @@ export class ChildServer {
     });
   }
 
-  /**
-   * Waits for the line of stdout that is a port and nothing else.
-   * @throws BenchError as {@link find}
-   */
+  /** Waits for the line of stdout that is a port and nothing else. */
   findPort(): Promise<number> {
     return this.find((line) => (/^\d+$/.test(line) ? Number(line) : undefined));
   }
 
-  /**
-   * Waits until something listens on `port`, for a server that does not say so.
-   * @throws BenchError as {@link find}
-   */
+  /** Waits until something listens on `port`, for a server that does not say so. */
   answerOn(port: number): Promise<void> {
     return this.#start(async (signal) => {
       for (;;) {
@@ -122,7 +110,6 @@ export class ChildServer {
     return how;
   }
 
-  /** @param wait for the start; is told when nobody waits any more */
   async #start<T>(wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const over = new AbortController();
     const ended = this.ended.then((how): never => {
@@ -142,18 +129,14 @@ export class ChildServer {
   }
 }
 
-/** The line of what a process wrote as it died that says why. */
 function findFault(stderr: string): string {
   const lines = stderr.split('\n').map((line) => line.trim().replace(/^volley: /, ''));
   return lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.find((line) => line !== '') ?? '';
 }
 
-/** A volley server that the bench has started. */
 export interface Volley {
   readonly child: ChildServer;
-  /** `ws://HOST:PORT` */
   readonly viewerUrl: string;
-  /** `http://HOST:PORT` */
   readonly apiUrl: string;
   readonly pid: number;
 }
@@ -174,7 +157,6 @@ export async function startVolley(args: readonly string[], name = 'volley', env 
   return { child, viewerUrl, apiUrl, pid: child.pid };
 }
 
-/** The addresses in the log line that a server writes once it is ready. */
 function readReady(line: string): { viewerUrl: string; apiUrl: string } | undefined {
   return /^\{.*"msg":"ready"/.test(line) ? (JSON.parse(line) as { viewerUrl: string; apiUrl: string }) : undefined;
 }

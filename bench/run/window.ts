@@ -23,10 +23,7 @@ export class Interrupted extends Error {
 
 export type RunWatch = ReturnType<typeof watchRun>;
 
-/**
- * What can end a run before its time: Ctrl-C, and a failure that is noticed beside it, such as a server that is gone.
- * @param signal aborts with the first Ctrl-C
- */
+/** What can end a run before its time: Ctrl-C, and a failure that is noticed beside it. */
 export function watchRun(signal: AbortSignal) {
   // One signal is watched by every run of a comparison.
   setMaxListeners(0, signal);
@@ -42,10 +39,7 @@ export function watchRun(signal: AbortSignal) {
     /** Everything that waits, or will wait, rejects with this. Only the first failure counts. */
     fail,
 
-    /**
-     * Waits so many ms; returns false when it was interrupted before the time was over.
-     * @throws BenchError that `fail` was told
-     */
+    /** Waits; returns false when it was interrupted before. Throws what `fail` was told. */
     async pause(ms: number): Promise<boolean> {
       const over = new AbortController();
       try {
@@ -55,10 +49,7 @@ export function watchRun(signal: AbortSignal) {
       }
     },
 
-    /**
-     * Waits for `work` unless the run ends first; `undo` then clears up what the work comes to in the end.
-     * @throws Interrupted, and the BenchError that `fail` was told
-     */
+    /** Waits for `work`, or throws Interrupted or what `fail` was told; `undo` then clears up what it comes to. */
     async await<T>(work: Promise<T>, undo: (result: T) => unknown = () => undefined): Promise<T> {
       const interrupted = ended.then((): never => {
         throw new Interrupted();
@@ -76,21 +67,17 @@ export function watchRun(signal: AbortSignal) {
 /** The server that is measured. */
 export interface ServerTarget {
   readonly viewerUrl: string;
-  /** Null where it is unknown: then its figures are, too. */
   readonly apiUrl: string | null;
   /** Null where the process is not the bench's own child. */
   readonly pid: number | null;
   /** Worker threads of the own server; null for a server that ran already. */
   readonly workers: number | null;
-  /** Whether it runs on this machine. */
   readonly isLocal: boolean;
   readonly description: string;
 }
 
-/** Everything that a run needs. */
 export interface RunContext {
   readonly target: ServerTarget;
-  /** Tells it from the other runs of a comparison. */
   readonly label: string;
   readonly settings: RunSettings;
   readonly shape: Shape;
@@ -105,7 +92,6 @@ export function passTime({ watch, progress }: RunContext, phase: string, seconds
   return watch.pause(seconds * 1_000);
 }
 
-/** The names of the rooms of a run. */
 export function nameRooms(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `bench-${i}`);
 }
@@ -114,7 +100,6 @@ export function nameRooms(count: number): string[] {
 const SAMPLED = 50;
 const LEAST_STEP = 10;
 
-/** The load that settings and a scenario's shape ask for. */
 export function planLoad({ target, settings, shape, comments }: Omit<RunContext, 'watch' | 'progress'>): LoadPlan {
   const { connections, rooms, workers, codec, senders } = settings;
   return {
@@ -145,10 +130,7 @@ export function chooseTimedRooms(plan: LoadPlan, interval: number, gap: number, 
   return new Set(rooms.slice(0, most));
 }
 
-/**
- * Opens the connections of `plan`; from then on the run ends when the server is gone.
- * @throws BenchError when not all come up; Interrupted on Ctrl-C
- */
+/** Opens the connections of `plan`; from then on the run ends when the server is gone. */
 export async function openLoad(plan: LoadPlan, { watch, progress }: RunContext, phase: string): Promise<Load> {
   progress.count(phase, plan.connections);
   const load = await watch.await(startLoad(plan, progress.advance), (late) => late.stop());
@@ -161,10 +143,7 @@ export async function endLoads(feed: Feed | null, loads: readonly Load[]): Promi
   await Promise.all(loads.map((load) => load.stop()));
 }
 
-/**
- * A feed for the rooms that `plan` watches; null where viewers send, or where there is no API to post to.
- * @param tell is told of each comment that was timed: the load that measures
- */
+/** A feed for the rooms of `plan` that tells each timed comment; null where viewers send, or without an API. */
 export function planFeed({ target, settings, shape, comments }: RunContext, plan: LoadPlan, tell: Load['posted']) {
   const { apiUrl } = target;
   if (shape.sending.kind !== 'none' || apiUrl === null) return null;
@@ -186,16 +165,11 @@ export interface WindowFigures {
   readonly load: LoadFigures;
   readonly feed: FeedFigures | null;
   readonly server: ServerFigures | Unknown;
-  /** Resident bytes of the server at the opening and at the closing. */
   readonly memory: { readonly from: number; readonly to: number } | Unknown;
   readonly generator: GeneratorFigures;
 }
 
-/**
- * Begins to measure load, feed, server and generator together. What it returns ends the measuring; `others` are the
- * figures of what else loaded the server meanwhile.
- * @throws BenchError when the server's metrics cannot be read, or, at the end, all comments were refused
- */
+/** Measures load, feed, server and generator together until the returned function is called. */
 export async function openWindow({ apiUrl, pid }: ServerTarget, load: Load, feed: Feed | null) {
   const read = () => (apiUrl === null ? null : readServer(apiUrl, pid));
   await load.begin();
@@ -221,7 +195,6 @@ export async function openWindow({ apiUrl, pid }: ServerTarget, load: Load, feed
 /** What generating the load cost, and how busy the machine was. CPU in cores. */
 export type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
 
-/** Measures what the bench uses and how busy the machine is, until the returned function is called. */
 function measureGenerator() {
   const at = benchNow();
   const own = threadCpuSeconds();
@@ -244,17 +217,13 @@ function measureGenerator() {
   };
 }
 
-/** Times of all cores together, in ms. */
 function readMachine(): { busy: number; total: number; cores: number } {
   const times = cpus().map((core) => core.times);
   const busy = times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, 0);
   return { busy, total: times.reduce((sum, { idle }) => sum + idle, busy), cores: times.length };
 }
 
-/**
- * A window in which no frame came has measured nothing.
- * @throws BenchError; Interrupted where Ctrl-C left it no time
- */
+/** Throws where no frame came: Interrupted where Ctrl-C left no time, else BenchError. */
 export function checkFrames({ frames, seconds }: LoadFigures, url: string, interrupted: boolean): void {
   if (frames > 0) return;
   if (interrupted) throw new Interrupted();
@@ -270,7 +239,6 @@ function checkAccepted({ load, feed, server }: WindowFigures): void {
   throw new BenchError(`all comments were refused (${listCodes(refused)}), so nothing was measured`);
 }
 
-/** `ROOM_BUSY 4, BUSY 1` */
 export function listCodes(counts: ReadonlyMap<string | number, number>): string {
   return [...counts].map(([code, count]) => `${code} ${count}`).join(', ');
 }
