@@ -6,7 +6,7 @@ import { BenchError } from '../bench-error.ts';
 import { resolveTarget, type Target } from './connection.ts';
 import { requireOpenFiles } from './open-files.ts';
 import { type LoadPlan, Seats } from './plan.ts';
-import { gatherResults, type LoadFigures, type LoadSecond } from './results.ts';
+import { gatherResults, type LoadSecond } from './results.ts';
 import { benchNow, type LoadReport, PHASE, PhaseBoard, type ThreadTotals } from './tally.ts';
 
 export interface LoadTask {
@@ -155,13 +155,13 @@ export async function startLoad(plan: LoadPlan, onProgress?: (up: number) => voi
     if (board.closed > connections * GONE) lose(new BenchError(why));
   }, LOOK_MS);
 
-  async function end(): Promise<LoadFigures> {
+  async function end() {
     if (board.phase !== PHASE.measuring) throw new Error('a load that has not begun cannot end');
     board.end(benchNow());
     const answers = await ask('end');
     const totals = answers.flatMap((answer) => answer.totals ?? []);
     const { beganAt, endedAt } = board;
-    return results.makeFigures({ beganAt, endedAt, settledAfter, connectCpu }, totals);
+    return { ...results.makeFigures(beganAt, endedAt, endedAt - settledAfter, totals), connectCpu };
   }
 
   async function endThreads(): Promise<void> {

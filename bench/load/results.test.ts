@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { BatchJoin } from './results.ts';
+import { joinBatches } from './results.ts';
 
 /** Two rooms with two and with no sampled viewers. */
-function makeJoin(): { join: BatchJoin; latencies: number[] } {
+function makeJoin(): { join: ReturnType<typeof joinBatches>; latencies: number[] } {
   const latencies: number[] = [];
   const viewers = { sampled: [2, 0], steady: [0, 0] };
   return {
-    join: new BatchJoin(
+    join: joinBatches(
       viewers,
       (latency) => latencies.push(latency),
       () => undefined,
@@ -38,7 +38,7 @@ describe('a latency', () => {
 it('tells both of a batch whose viewers are sampled, and remembers it for late acks', () => {
   const [latencies, spreads]: [number[], number[]] = [[], []];
   const viewers = { sampled: [1], steady: [2] };
-  const join = new BatchJoin(
+  const join = joinBatches(
     viewers,
     (ms) => latencies.push(ms),
     (ms) => spreads.push(ms),
@@ -71,9 +71,9 @@ describe('what is remembered', () => {
   });
 });
 
-function makeSpreadJoin(viewers: readonly number[]): { join: BatchJoin; spreads: number[] } {
+function makeSpreadJoin(viewers: readonly number[]): { join: ReturnType<typeof joinBatches>; spreads: number[] } {
   const spreads: number[] = [];
-  const join = new BatchJoin(
+  const join = joinBatches(
     { sampled: [], steady: viewers },
     () => undefined,
     (spread) => spreads.push(spread),

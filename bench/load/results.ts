@@ -1,40 +1,21 @@
 /** What the reports of all load threads come to. */
 import { build, type Histogram } from 'hdr-histogram-js';
 import type { Seats } from './plan.ts';
-import { addTo, COUNTERS, type Counts, type Findings, type LoadReport, type ThreadTotals } from './tally.ts';
+import { addTo, COUNTERS, type Counts, type LoadReport, type ThreadTotals } from './tally.ts';
 
+/** What all connections received in one whole second. */
 export type LoadSecond = Readonly<Pick<Counts, 'frames' | 'comments' | 'bytes'>>;
 
 /** What a load measured between `begin` and `end`. Times in histograms are in µs. */
-export interface LoadFigures extends Readonly<Counts>, Findings {
-  readonly seconds: number;
-  readonly perSecond: readonly LoadSecond[];
-  /** From when a comment was due until a sampled viewer read the frame that holds it. */
-  readonly latency: Histogram;
-  /** From the first to the last viewer of a batch (or opaque frame), for each that every steady viewer had. */
-  readonly spread: Histogram;
-  /** Frames that a steady viewer never had, a second after the first had them: they are in no spread. */
-  readonly incomplete: number;
-  /** Steady viewers that had no frame at all, while others of their room had one a second or more before the end. */
-  readonly starved: number;
-  /** ms from the last frame (or last connection that came up) until the end. */
-  readonly silentFor: number;
-  readonly ack: Histogram;
-  /** From when a connection was due to its welcome or upgrade; with churn only those that were due since `begin`. */
-  readonly connect: Histogram;
-  /** The same until the end of the backfill, where paths ask for history or a seq; volley only. */
-  readonly caughtUp: Histogram;
-  readonly cpu: number;
-  /** The same from the first connect until all connections were up. */
+export type LoadFigures = Readonly<ReturnType<ReturnType<typeof gatherResults>['makeFigures']>> & {
+  /** CPU of the load threads, in cores, from the first connect until all connections were up. */
   readonly connectCpu: number;
-  /** CPU of the busiest load thread, in cores: near 1 it was the limit. */
-  readonly busiest: number;
-  readonly worstDelay: number;
-}
+};
 
 /** A thread that uses so much of a core has no more to give. */
 export const BUSY_THREAD = 0.9;
 
+/** Ten minutes, in µs. */
 const MOST_TIME = 600_000_000;
 
 function makeHistogram(): Histogram {
@@ -55,6 +36,7 @@ interface KnownBatch {
   readonly bornAt: number;
   readonly sent: number[];
   readonly received: number[];
+  /** Copies of steady viewers over all threads. */
   count: number;
   first: number;
   last: number;
@@ -62,152 +44,131 @@ interface KnownBatch {
 }
 
 /**
- * Puts together what the threads, and who posts, know of each batch; whatever is told first.
+ * Puts together what the threads, and who posts, know of each batch; whatever is told first. Times in ms.
  *
  * Latency: senders know that a comment is in that batch and was due then, viewers that the batch came now. Every comment
  * gives a latency for every sampled viewer of its room. Spread: how long a batch took from its first to its last steady
  * viewer, for each that all of them had and nobody before `begin`; rooms with one viewer have none.
  */
-export class BatchJoin {
-  readonly #sampled: readonly number[];
-  readonly #steady: number[];
-  readonly #onLatency: (ms: number) => void;
-  readonly #onSpread: (ms: number) => void;
-  readonly #rooms = new Map<number, Map<number, KnownBatch>>();
+export function joinBatches(
+  viewers: Readonly<Record<'sampled' | 'steady', readonly number[]>>,
+  onLatency: (ms: number) => void,
+  onSpread: (ms: number) => void,
+) {
+  const { sampled } = viewers;
+  const steady = [...viewers.steady];
+  /** By room and seq, oldest first. */
+  const rooms = new Map<number, Map<number, KnownBatch>>();
   /** When the first batch since `begin` had its first viewer, by room. */
-  readonly #firsts = new Map<number, number>();
+  const firsts = new Map<number, number>();
   /** Rooms that lost a viewer: its copies may stand in for another's, whose own come after the batch was told. */
-  readonly #losing = new Set<number>();
-  #beganAt = Number.POSITIVE_INFINITY;
-  #givenUp = 0;
+  const losing = new Set<number>();
+  let beganAt = Number.POSITIVE_INFINITY;
+  let givenUp = 0;
 
-  constructor(
-    viewers: { readonly sampled: readonly number[]; readonly steady: readonly number[] },
-    onLatency: (ms: number) => void,
-    onSpread: (ms: number) => void,
-  ) {
-    this.#sampled = viewers.sampled;
-    this.#steady = [...viewers.steady];
-    this.#onLatency = onLatency;
-    this.#onSpread = onSpread;
-  }
-
-  get size(): number {
-    return [...this.#rooms.values()].reduce((sum, { size }) => sum + size, 0);
-  }
-
-  /** Only batches that no viewer had before `at`, ms, are in the spread. */
-  begin(at: number): void {
-    this.#beganAt = at;
-    this.#givenUp = 0;
-    this.#firsts.clear();
-  }
-
-  /** A comment of batch `seq` was due at `at`, ms. */
-  addSent(room: number, seq: number, at: number, now: number): void {
-    const viewers = this.#sampled[room] ?? 0;
-    if (viewers === 0) return;
-    const { sent, received } = this.#find(room, seq, now);
-    for (const receivedAt of received) this.#onLatency(receivedAt - at);
-    if (received.length < viewers) sent.push(at);
-  }
-
-  /** A sampled viewer got batch `seq` at `at`, ms. */
-  addReceived(room: number, seq: number, at: number, now: number): void {
-    const { sent, received } = this.#find(room, seq, now);
-    for (const sentAt of sent) this.#onLatency(at - sentAt);
-    received.push(at);
-    if (received.length >= (this.#sampled[room] ?? 0)) sent.length = 0;
-  }
-
-  /** `count` steady viewers of a thread got the batch, between `first` and `last`, ms. */
-  addCopies(room: number, seq: number, first: number, last: number, count: number, now: number): void {
-    const viewers = this.#steady[room] ?? 0;
-    if (viewers < 2) return;
-    const batch = this.#find(room, seq, now);
-    batch.first = Math.min(batch.first, first);
-    batch.last = Math.max(batch.last, last);
-    batch.count += count;
-    if (batch.count < viewers || batch.isTold) return;
-    batch.isTold = true;
-    this.#noteFirst(room, batch.first);
-    if (batch.first >= this.#beganAt) this.#onSpread(batch.last - batch.first);
-    const isDone = !this.#losing.has(room) && (this.#sampled[room] ?? 0) === 0;
-    if (isDone) this.#rooms.get(room)?.delete(seq);
-  }
-
-  lose(room: number): void {
-    this.#steady[room] = (this.#steady[room] ?? 0) - 1;
-    this.#losing.add(room);
-  }
-
-  /** Forgets old batches; those that not every viewer had within a minute are given up. */
-  forget(now: number): void {
-    for (const [room, batches] of this.#rooms) {
-      for (const [seq, batch] of batches) {
-        if (now - batch.bornAt < KEPT_MS) break;
-        if (this.#isIncomplete(room, batch)) this.#givenUp += 1;
-        this.#noteFirst(room, batch.first);
-        batches.delete(seq);
-      }
-    }
-  }
-
-  /** Batches that a viewer had by `before`, ms, and some steady viewer never. */
-  countIncomplete(before: number): number {
-    let incomplete = this.#givenUp;
-    for (const [room, batches] of this.#rooms) {
-      for (const batch of batches.values()) {
-        if (batch.first <= before && this.#isIncomplete(room, batch)) incomplete += 1;
-      }
-    }
-    return incomplete;
-  }
-
-  /** Whether a viewer of the room had a batch since `begin` and by `before`, ms. */
-  hasSpread(room: number, before: number): boolean {
-    for (const { first } of this.#rooms.get(room)?.values() ?? []) this.#noteFirst(room, first);
-    return (this.#firsts.get(room) ?? Number.POSITIVE_INFINITY) <= before;
-  }
-
-  #find(room: number, seq: number, now: number): KnownBatch {
-    const batches = this.#rooms.get(room) ?? new Map<number, KnownBatch>();
-    this.#rooms.set(room, batches);
-    let batch = batches.get(seq);
-    if (batch === undefined) {
-      const [first, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-      batch = { bornAt: now, sent: [], received: [], count: 0, first, last, isTold: false };
-      batches.set(seq, batch);
-    }
+  function find(room: number, seq: number, now: number): KnownBatch {
+    const batches = rooms.get(room) ?? new Map<number, KnownBatch>();
+    rooms.set(room, batches);
+    const none = { count: 0, first: Number.POSITIVE_INFINITY, last: Number.NEGATIVE_INFINITY, isTold: false };
+    const batch = batches.get(seq) ?? { bornAt: now, sent: [], received: [], ...none };
+    batches.set(seq, batch);
     return batch;
   }
 
-  #noteFirst(room: number, first: number): void {
-    const known = this.#firsts.get(room) ?? Number.POSITIVE_INFINITY;
-    if (first >= this.#beganAt && first < known) this.#firsts.set(room, first);
+  function noteFirst(room: number, first: number): void {
+    if (first >= beganAt && first < (firsts.get(room) ?? Number.POSITIVE_INFINITY)) firsts.set(room, first);
   }
 
-  #isIncomplete(room: number, { first, count }: KnownBatch): boolean {
-    return count > 0 && first >= this.#beganAt && count < (this.#steady[room] ?? 0);
+  function isIncomplete(room: number, { first, count }: KnownBatch): boolean {
+    return count > 0 && first >= beganAt && count < (steady[room] ?? 0);
   }
-}
 
-/** What the coordinator knows of a measurement that is over; times in benchNow() ms. */
-export interface LoadSpan {
-  readonly beganAt: number;
-  readonly endedAt: number;
-  readonly settledAfter: number;
-  readonly connectCpu: number;
+  return {
+    get size(): number {
+      return [...rooms.values()].reduce((sum, { size }) => sum + size, 0);
+    },
+
+    /** Only batches that no viewer had before `at` are in the spread. */
+    begin(at: number): void {
+      beganAt = at;
+      givenUp = 0;
+      firsts.clear();
+    },
+
+    /** A comment of batch `seq` was due at `at`. */
+    addSent(room: number, seq: number, at: number, now: number): void {
+      const expected = sampled[room] ?? 0;
+      if (expected === 0) return;
+      const { sent, received } = find(room, seq, now);
+      for (const receivedAt of received) onLatency(receivedAt - at);
+      if (received.length < expected) sent.push(at);
+    },
+
+    /** A sampled viewer got batch `seq` at `at`. */
+    addReceived(room: number, seq: number, at: number, now: number): void {
+      const { sent, received } = find(room, seq, now);
+      for (const sentAt of sent) onLatency(at - sentAt);
+      received.push(at);
+      if (received.length >= (sampled[room] ?? 0)) sent.length = 0;
+    },
+
+    /** `count` steady viewers of a thread got the batch, between `first` and `last`. */
+    addCopies(room: number, seq: number, first: number, last: number, count: number, now: number): void {
+      const expected = steady[room] ?? 0;
+      if (expected < 2) return;
+      const batch = find(room, seq, now);
+      batch.first = Math.min(batch.first, first);
+      batch.last = Math.max(batch.last, last);
+      batch.count += count;
+      if (batch.count < expected || batch.isTold) return;
+      batch.isTold = true;
+      noteFirst(room, batch.first);
+      if (batch.first >= beganAt) onSpread(batch.last - batch.first);
+      if (!losing.has(room) && (sampled[room] ?? 0) === 0) rooms.get(room)?.delete(seq);
+    },
+
+    /** A steady viewer of the room is gone. */
+    lose(room: number): void {
+      steady[room] = (steady[room] ?? 0) - 1;
+      losing.add(room);
+    },
+
+    /** Forgets old batches; those that not every viewer had within a minute are given up. */
+    forget(now: number): void {
+      for (const [room, batches] of rooms) {
+        for (const [seq, batch] of batches) {
+          if (now - batch.bornAt < KEPT_MS) break;
+          if (isIncomplete(room, batch)) givenUp += 1;
+          noteFirst(room, batch.first);
+          batches.delete(seq);
+        }
+      }
+    },
+
+    /** Batches that a viewer had by `before`, and some steady viewer never. */
+    countIncomplete(before: number): number {
+      const all = [...rooms].flatMap(([room, batches]) => [...batches.values()].map((batch) => ({ room, batch })));
+      return givenUp + all.filter(({ room, batch }) => batch.first <= before && isIncomplete(room, batch)).length;
+    },
+
+    /** Whether a viewer of the room had a batch since `begin` and by `before`. */
+    hasSpread(room: number, before: number): boolean {
+      for (const { first } of rooms.get(room)?.values() ?? []) noteFirst(room, first);
+      return (firsts.get(room) ?? Number.POSITIVE_INFINITY) <= before;
+    },
+  };
 }
 
 /** Takes the reports of all threads. `onSecond` is told every second that all threads have told. */
 export function gatherResults(seats: Seats, threads: number, onSecond: (second: LoadSecond) => void) {
   const [connect, caughtUp] = [makeHistogram(), makeHistogram()];
   let [latency, spread, ack] = [makeHistogram(), makeHistogram(), makeHistogram()];
-  const sampled = seats.countByRoom((seat) => seat.sampled);
-  const steady = seats.countByRoom((seat) => seat.steady);
-  const batches = new BatchJoin(
-    { sampled, steady },
+  const viewers = {
+    sampled: seats.countByRoom((seat) => seat.sampled),
+    steady: seats.countByRoom((seat) => seat.steady),
+  };
+  const batches = joinBatches(
+    viewers,
     (ms) => recordMs(latency, ms),
     (ms) => recordMs(spread, ms),
   );
@@ -221,12 +182,10 @@ export function gatherResults(seats: Seats, threads: number, onSecond: (second: 
   function addSecond(thread: number, frames: number, comments: number, bytes: number): void {
     const number = nextSecond[thread] ?? 0;
     nextSecond[thread] = number + 1;
-    const { [number]: sum = { frames: 0, comments: 0, bytes: 0, threads: 0 } } = seconds;
-    sum.frames += frames;
-    sum.comments += comments;
-    sum.bytes += bytes;
-    sum.threads += 1;
-    seconds[number] = sum;
+    seconds[number] ??= { frames: 0, comments: 0, bytes: 0, threads: 0 };
+    const sum = seconds[number];
+    for (const [key, more] of Object.entries({ frames, comments, bytes, threads: 1 }))
+      sum[key as keyof typeof sum] += more;
     if (sum.threads === threads) onSecond(sum);
   }
 
@@ -242,7 +201,7 @@ export function gatherResults(seats: Seats, threads: number, onSecond: (second: 
 
     /** Takes a report that thread `thread` made; `now` in ms. */
     take(thread: number, report: LoadReport, now: number): void {
-      for (const row of rowsOf(report.seconds, 3)) addSecond(thread, row[0], row[1], row[2]);
+      for (const [frames, comments, bytes] of rowsOf(report.seconds, 3)) addSecond(thread, frames, comments, bytes);
       for (const ms of report.connect) recordMs(connect, ms);
       for (const ms of report.caughtUp) recordMs(caughtUp, ms);
       for (const ms of report.ack) recordMs(ack, ms);
@@ -256,27 +215,42 @@ export function gatherResults(seats: Seats, threads: number, onSecond: (second: 
       batches.forget(now);
     },
 
-    addPosted: (room: number, seq: number, at: number, now: number): void => batches.addSent(room, seq, at, now),
+    /** A comment of a batch was due, from others than our senders. */
+    addPosted: batches.addSent,
 
-    makeFigures(span: LoadSpan, totals: readonly ThreadTotals[]): LoadFigures {
-      const { beganAt, endedAt, settledAfter, connectCpu } = span;
+    /**
+     * The figures, once every thread has made its last report. Times in benchNow() ms.
+     * @param settledAt what came by then must have come to all viewers at the end
+     */
+    makeFigures(beganAt: number, endedAt: number, settledAt: number, totals: readonly ThreadTotals[]) {
       const lasted = (endedAt - beganAt) / 1_000;
-      const settledAt = endedAt - settledAfter;
       const sum = (read: (thread: ThreadTotals) => number): number => totals.reduce((all, each) => all + read(each), 0);
       const counts = Object.fromEntries(COUNTERS.map((key) => [key, sum((thread) => thread[key])]));
       const starved = [...unheard].filter(([room]) => batches.hasSpread(room, settledAt));
-      const whole = seconds.filter((second) => second.threads === threads);
+      const whole: LoadSecond[] = seconds.filter((second) => second.threads === threads);
       return {
         ...(counts as unknown as Counts),
-        ...{ latency, spread, ack, connect, caughtUp, connectCpu },
+        /** From when a comment was due until a sampled viewer read the frame that holds it; and until its ack. */
+        ...{ latency, ack },
+        /** From the first to the last viewer of a batch (or opaque frame), for each that every steady viewer had. */
+        spread,
+        /** Frames that a steady viewer never had, a second after the first had them: they are in no spread. */
+        incomplete: batches.countIncomplete(settledAt),
+        /** Steady viewers that had no frame at all, while others of their room had one a second before the end. */
+        starved: starved.reduce((all, [, count]) => all + count, 0),
+        /**
+         * From when a connection was due to its welcome or upgrade, and on volley to the end of its backfill; with churn
+         * only those that were due since `begin`.
+         */
+        ...{ connect, caughtUp },
         seconds: lasted,
         perSecond: whole.map(({ frames, comments, bytes }) => ({ frames, comments, bytes })),
         faults: [...new Set(totals.flatMap(({ faults }) => faults))].slice(0, 10),
         closed: addMaps(totals.map(({ closed }) => closed)),
         refused: addMaps(totals.map(({ refused }) => refused)),
-        incomplete: batches.countIncomplete(settledAt),
-        starved: starved.reduce((all, [, viewers]) => all + viewers, 0),
+        /** ms from the last frame (or last connection that came up) until the end. */
         silentFor: Math.max(0, endedAt - Math.max(...totals.map(({ heardAt }) => heardAt))),
+        /** Cores: of all threads, and of the busiest. */
         cpu: sum(({ cpu }) => cpu) / lasted,
         busiest: Math.max(...totals.map(({ cpu }) => cpu)) / lasted,
         worstDelay: Math.max(...totals.map(({ worstDelay }) => worstDelay)),

@@ -38,18 +38,17 @@ export const COUNTERS: readonly (keyof Counts)[] = [
   ...(['frames', 'comments', 'bytes', 'lost', 'skipped', 'outOfOrder', 'sent', 'acked', 'failedConnects'] as const),
 ];
 
-export interface Findings {
+/** What a thread counted between begin and end. */
+export interface ThreadTotals extends Counts {
+  /** Refused comments by code. */
   readonly refused: ReadonlyMap<string, number>;
   /** Connections that the server closed since all were up, by close code (1006 for a cut, 1005 for none given). */
   readonly closed: ReadonlyMap<number, number>;
   /** What is wrong with what the server sent since the connections were up: a sentence each, the first ten. */
   readonly faults: readonly string[];
-}
-
-/** What a thread counted between begin and end. */
-export interface ThreadTotals extends Counts, Findings {
   /** benchNow() of the last frame, or of the last connection that came up; 0 for none. */
   readonly heardAt: number;
+  /** Seconds of this thread's CPU, and the longest that its loop was blocked, ms. */
   readonly cpu: number;
   readonly worstDelay: number;
 }

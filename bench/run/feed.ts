@@ -119,19 +119,7 @@ export interface FeedPlan {
 }
 
 /** What a feed did since `begin`. */
-export interface FeedFigures {
-  readonly posts: number;
-  readonly sent: number;
-  readonly accepted: number;
-  /** Refused comments by code; where a post failed altogether, by the system's code. */
-  readonly refused: ReadonlyMap<string, number>;
-  /** Comments that were not posted because too many posts were under way. */
-  readonly unposted: number;
-  /** By how much the latest post missed its time, in ms. */
-  readonly worstLate: number;
-  /** How long comments waited for their post on average, by the plan, in ms: it is in their latency. */
-  readonly meanWait: number;
-}
+export type FeedFigures = Readonly<ReturnType<Feed['read']>>;
 
 export type Feed = ReturnType<typeof makeFeed>;
 
@@ -227,7 +215,7 @@ export function makeFeed({ apiUrl, rooms, schedule, comments, timed, onPosted }:
       figures = emptyFigures();
     },
 
-    read(): FeedFigures {
+    read() {
       const { waited, ...counted } = figures;
       return { ...counted, meanWait: waited / Math.max(1, counted.sent), refused: new Map(counted.refused) };
     },
@@ -244,13 +232,17 @@ export function makeFeed({ apiUrl, rooms, schedule, comments, timed, onPosted }:
 }
 
 function emptyFigures() {
-  return { posts: 0, sent: 0, accepted: 0, refused: new Map<string, number>(), unposted: 0, worstLate: 0, waited: 0 };
-}
-
-interface PostOutcome {
-  readonly accepted: number;
-  readonly ids: readonly (string | null)[];
-  readonly refused: ReadonlyMap<string, number>;
+  return {
+    ...{ posts: 0, sent: 0, accepted: 0 },
+    /** Refused comments by code; where a post failed altogether, by the system's code. */
+    refused: new Map<string, number>(),
+    /** Comments that were not posted because too many posts were under way. */
+    unposted: 0,
+    /** By how much the latest post missed its time, in ms. */
+    worstLate: 0,
+    /** How long comments waited for their posts, by the plan, in ms together: it is in their latency. */
+    waited: 0,
+  };
 }
 
 interface PostAnswer {
@@ -261,11 +253,13 @@ interface PostAnswer {
 }
 
 /** Reads the API's answer to a post of `count` comments. Any other answer refuses all under `HTTP` and its status. */
-export function readPostAnswer(status: number, body: string, count: number): PostOutcome {
+export function readPostAnswer(status: number, body: string, count: number) {
   const answer = parseAnswer(body);
   const refused = new Map<string, number>();
   for (const { code } of answer.refused ?? []) addTo(refused, code, 1);
-  if (status === 201 || status === 202) return { accepted: answer.accepted ?? 0, ids: answer.ids ?? [], refused };
+  if (status === 201 || status === 202) {
+    return { accepted: answer.accepted ?? 0, ids: answer.ids ?? [], refused };
+  }
   const rest = count - sumOf(refused);
   if (rest > 0) addTo(refused, answer.code ?? `HTTP ${status}`, rest);
   return { accepted: 0, ids: [], refused };
