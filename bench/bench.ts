@@ -10,7 +10,7 @@
 import { BenchError } from './bench-error.ts';
 import { FAILED, INTERRUPTED, type Surroundings, tellNoOptions } from './options.ts';
 import { describeMachine, describeResult } from './report/document.ts';
-import { ProgressBar } from './report/progress-bar.ts';
+import { makeProgressBar } from './report/progress-bar.ts';
 import { renderText } from './report/text.ts';
 import { readOptions } from './run/bench-options.ts';
 import { runScenario } from './run/run.ts';
@@ -37,7 +37,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 // Not by itself: connections that were under way at an interruption would hold it.
 process.exit(await run(process.argv.slice(2), { stdout: process.stdout, stderr: process.stderr, signal: stop.signal }));
 
-/** Returns the exit code. `argv` is the command line without the program's own name. */
 async function run(argv: readonly string[], around: Surroundings): Promise<number> {
   // npm runs scripts in the package's folder, wherever the user typed the command.
   const { npm_lifecycle_event: script, INIT_CWD: typedIn } = process.env;
@@ -45,7 +44,7 @@ async function run(argv: readonly string[], around: Surroundings): Promise<numbe
   if (!('settings' in options)) return tellNoOptions(options, around);
   const { stdout, stderr, signal } = around;
   const { settings, json } = options;
-  const progress = new ProgressBar(stderr, options.progress);
+  const progress = makeProgressBar(stderr, options.progress);
   const startedAt = new Date();
   try {
     const result = await runScenario(settings, signal, progress);

@@ -58,7 +58,6 @@ async function run({ filter, quick = false, json = false }: Options): Promise<nu
   return 0;
 }
 
-/** A group's figures as a table: times a call, then the median time and what is allocated, both a unit. */
 function formatGroup(name: string, figures: readonly MicroFigures[]): string {
   const head = [name, 'median a call', 'mean', 'p99', 'median a unit', '', 'heap a unit'];
   const rows = figures.map(({ name: benchmark, median, mean, p99, unit, units, allocated }) => {

@@ -1,19 +1,14 @@
 /** The options reader of all entries of the bench. */
 import { type Command, CommanderError, InvalidArgumentError } from 'commander';
 
-/** As shells tell the end by SIGINT. */
-export const INTERRUPTED = 130;
-export const FAILED = 1;
-export const BAD_OPTION = 2;
+/** Exit codes; INTERRUPTED is as shells tell the end by SIGINT. */
+export const [FAILED, BAD_OPTION, INTERRUPTED] = [1, 2, 130] as const;
 
-/** What the help of every entry says at its end. */
 export const EXIT_CODES = 'Exit codes: 0 done, 1 nothing could be measured, 2 bad option, 130 ended by Ctrl-C.';
 
 /** What an entry needs of its process. */
 export interface Surroundings {
-  /** The report, or the JSON document, and the help go here. */
   readonly stdout: { write(text: string): unknown };
-  /** Everything else goes here. */
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean };
   /** Aborts with the first Ctrl-C. */
   readonly signal: AbortSignal;
@@ -54,36 +49,24 @@ export function tellNoOptions(options: NoOptions, { stdout, stderr }: Pick<Surro
   return 'help' in options ? 0 : BAD_OPTION;
 }
 
-/**
- * A check for a number within bounds; what it throws becomes commander's message.
- * @param unit names what is counted
- */
-export function numberWithin(least: number, most: number, unit: string): (text: string) => number {
-  return (text) => readNumber(text, least, most, unit, 'a number', Number.isFinite);
+/** A check for a number within bounds, of which `unit` names what is counted; what it throws becomes a message. */
+export function numberWithin(least: number, most: number, unit: string, kind = 'a number') {
+  return (text: string): number => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    const isOfKind = kind === 'a number' ? Number.isFinite(value) : Number.isInteger(value);
+    if (isOfKind && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Allowed is ${kind} from ${least} to ${most} (${unit}).`);
+  };
 }
 
-/** The same for whole numbers. */
-export function wholeWithin(least: number, most: number, unit: string): (text: string) => number {
-  return (text) => readNumber(text, least, most, unit, 'a whole number', Number.isInteger);
-}
-
-function readNumber(
-  text: string,
-  least: number,
-  most: number,
-  unit: string,
-  kind: string,
-  isOfKind: (value: number) => boolean,
-): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (isOfKind(value) && value >= least && value <= most) return value;
-  throw new InvalidArgumentError(`Allowed is ${kind} from ${least} to ${most} (${unit}).`);
+export function wholeWithin(least: number, most: number, unit: string) {
+  return numberWithin(least, most, unit, 'a whole number');
 }
 
 /** Whole numbers, comma-separated; given more than once they add up to one list. */
 export function wholesWithin(least: number, most: number, unit: string) {
   const read = wholeWithin(least, most, unit);
-  return (text: string, before: readonly number[] = []) => [...before, ...text.split(',').map((part) => read(part))];
+  return (text: string, before: readonly number[] = []) => [...before, ...text.split(',').map(read)];
 }
 
 /** One of some names; given more than once they add up to one list. */
@@ -95,10 +78,10 @@ export function namesAmong(names: readonly string[]) {
 }
 
 /** A check for an address of a host and port and nothing else; without a slash at its end. */
-export function addressOf(protocol: string): (text: string) => string {
-  return (text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    const isPlain = url !== undefined && url.pathname.replace('/', '') === '' && !/[?#@]/.test(text);
+export function addressOf(protocol: string) {
+  return (text: string): string => {
+    const url = new URL(URL.canParse(text) ? text : 'none:');
+    const isPlain = url.pathname.replace('/', '') === '' && !/[?#@]/.test(text);
     if (isPlain && url.protocol === protocol) return `${url.protocol}//${url.host}`;
     throw new InvalidArgumentError(`Allowed is ${protocol}//HOST:PORT.`);
   };

@@ -17,7 +17,10 @@ afterAll(async () => {
   expect(await server.stop()).toBe(0);
 });
 
-/** What is typed in place of README's loads and durations, which would take a quarter of an hour. */
+/** The pages whose commands run here. */
+const PAGES = ['README.md', 'docs/bench.md'];
+
+/** What is typed in place of the pages' loads and durations, which would take a quarter of an hour. */
 function lighten(command: string): string {
   return command
     .replace(/ -c \d+/, ' -c 200')
@@ -44,15 +47,15 @@ function readLabels(text: string): string[] {
 
 const MEASURING = /^npm run (-s )?(bench|measure)/;
 
-describe('README’s', () => {
+describe('the pages’', () => {
   it('replay says what README says', async () => {
     const { command = '', output } = readCommands('README.md').find(({ command }) => command.includes('replay')) ?? {};
     const printed = await typeCommand(command.replace('npm run', 'npm run -s'), places, Number.POSITIVE_INFINITY);
     expect(maskTimes(printed)).toBe(maskTimes(output ?? ''));
   });
 
-  it.each(readCommands('README.md').filter(({ command }) => MEASURING.test(command)))(
-    '$command prints the lines that README shows',
+  it.each(PAGES.flatMap(readCommands).filter(({ command }) => MEASURING.test(command)))(
+    '$command prints the lines that its page shows',
     async ({ command, output }) => {
       const typed = lighten(command).replace('npm run ', 'npm run -s ');
       const labels = readLabels(await typeCommand(typed, [], Number.POSITIVE_INFINITY));
@@ -60,16 +63,17 @@ describe('README’s', () => {
     },
   );
 
-  it.each(readBlocks('README.md', 'sh').flatMap((block) => block.split('\n').filter((line) => MEASURING.test(line))))(
-    '%s measures something',
-    async (command) => {
-      const printed = await typeCommand(
-        lighten(command).replace('npm run bench', 'npm run -s bench'),
-        places,
-        Number.POSITIVE_INFINITY,
-      );
-      if (command.includes('--json')) expect(JSON.parse(printed)).toMatchObject({ tool: 'volley bench' });
-      else expect(printed).toMatch(/^ a delivered frame +[1-9]/m);
-    },
-  );
+  it.each(
+    PAGES.flatMap((page) => readBlocks(page, 'sh'))
+      .flatMap((block) => block.split('\n'))
+      .filter((line) => MEASURING.test(line)),
+  )('%s measures something', async (command) => {
+    const printed = await typeCommand(
+      lighten(command).replace('npm run bench', 'npm run -s bench'),
+      places,
+      Number.POSITIVE_INFINITY,
+    );
+    if (command.includes('--json')) expect(JSON.parse(printed)).toMatchObject({ tool: 'volley bench' });
+    else expect(printed).toMatch(/^ a delivered frame +[1-9]/m);
+  });
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
 import { FrameCount } from './frame-count.fixture.ts';
-import { Load } from './load.ts';
+import { startLoad } from './load.ts';
 import { makePlan } from './load-plan.fixture.ts';
 import { Seats } from './plan.ts';
 import { benchNow } from './tally.ts';
@@ -33,7 +33,7 @@ describe.each(SUBPROTOCOLS)('30 viewers on %s', (subprotocol) => {
     const plan = makePlan({ url: server.viewerUrl, paths, subprotocol, connections: 30, threads: 2, sampleEvery: 4 });
     const [sampled = 0] = new Seats(plan).countByRoom((seat) => seat.sampled);
     let most = 0;
-    const load = await Load.start(plan, (up) => {
+    const load = await startLoad(plan, (up) => {
       most = Math.max(most, up);
     });
     try {
@@ -77,7 +77,7 @@ describe.concurrent.each(SUBPROTOCOLS)('30 viewers on %s, ten of whom', (subprot
     const sending = { kind: 'paced', rate: 20 } as const;
     const url = server.viewerUrl;
     const plan = makePlan({ url, paths, subprotocol, connections: 30, threads: 2, senders: 10, sending });
-    const load = await Load.start(plan);
+    const load = await startLoad(plan);
     try {
       const count = new FrameCount(load);
       await load.startSending();
@@ -102,7 +102,7 @@ describe.concurrent('a flood', () => {
   it('keeps its window unanswered, and counts what is refused by code', async () => {
     const sending = { kind: 'flood', window: 300 } as const;
     const plan = makePlan({ url: server.viewerUrl, paths: ['/rooms/flood'], connections: 3, senders: 2, sending });
-    const load = await Load.start(plan);
+    const load = await startLoad(plan);
     try {
       const count = new FrameCount(load);
       await load.begin();
@@ -124,7 +124,7 @@ describe.concurrent('viewers that come and go', () => {
     const sending = { kind: 'paced', rate: 20 } as const;
     const paths = ['/rooms/churn'];
     const shape = { paths, connections: 40, threads: 2, senders: 4, sending, churn: 0.2, sampleEvery: 5 };
-    const load = await Load.start(makePlan({ url: server.viewerUrl, ...shape }));
+    const load = await startLoad(makePlan({ url: server.viewerUrl, ...shape }));
     try {
       const joined = await server.metric('volley_viewers_joined_total');
       const count = new FrameCount(load);
@@ -148,7 +148,7 @@ describe.concurrent('viewers of what was before', () => {
     const room = `past-${query.length}`;
     const before = (await post(room, 5)).length + (await post(room, 7)).length;
     const plan = makePlan({ url: server.viewerUrl, paths: [`/rooms/${room}${query}`], connections: 12 });
-    const load = await Load.start(plan);
+    const load = await startLoad(plan);
     try {
       const count = new FrameCount(load);
       await load.begin();
@@ -169,7 +169,7 @@ describe.concurrent('viewers of a past that comes in fragments', () => {
   it('take the fragments for one frame', async () => {
     await post('long-past', 1_000, '弹'.repeat(150));
     const plan = makePlan({ url: server.viewerUrl, paths: ['/rooms/long-past?history=1'], connections: 6 });
-    const load = await Load.start(plan);
+    const load = await startLoad(plan);
     try {
       const count = new FrameCount(load);
       await load.begin();
@@ -187,7 +187,7 @@ describe.concurrent('viewers of a past that comes in fragments', () => {
 describe.concurrent('deaf viewers', () => {
   it('are connected and read nothing', async () => {
     const plan = makePlan({ url: server.viewerUrl, paths: ['/rooms/deaf'], connections: 10, deaf: 4 });
-    const load = await Load.start(plan);
+    const load = await startLoad(plan);
     try {
       const count = new FrameCount(load);
       await load.begin();

@@ -4,16 +4,16 @@ import { BenchError } from '../bench-error.ts';
 /** What Node.js, its threads, pipes and an HTTP feed's sockets may take besides the connections. */
 const SPARE = 520;
 
-/** Most files that a process may have open; Infinity where the system does not tell. Node.js raises it as far as it may. */
-function readLimit(pid: number | 'self'): number {
-  const limits = readProc(() => readFileSync(`/proc/${pid}/limits`, 'latin1'));
-  const soft = /^Max open files\s+(\S+)/m.exec(limits ?? '')?.[1];
-  return soft === undefined || soft === 'unlimited' ? Number.POSITIVE_INFINITY : Number(soft);
-}
-
-/** Files that a process has open; 0 where the system does not tell. */
-function countOpen(pid: number | 'self'): number {
-  return readProc(() => readdirSync(`/proc/${pid}/fd`).length) ?? 0;
+/** The open-files limit of a process, and what it has open beside connections. Unknown is no limit. */
+function readOpenFiles(pid: number | 'self'): { limit: number; others: number } {
+  try {
+    const limits = readFileSync(`/proc/${pid}/limits`, 'latin1');
+    const soft = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+    return { limit: soft, others: readdirSync(`/proc/${pid}/fd`).length + SPARE };
+  } catch (error) {
+    if (!['ENOENT', 'EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return { limit: Number.POSITIVE_INFINITY, others: SPARE };
+  }
 }
 
 /**
@@ -22,8 +22,7 @@ function countOpen(pid: number | 'self'): number {
  * @throws BenchError with the limit, what is needed and the remedy
  */
 export function requireOpenFiles(connections: number, whose: string, pid: number | 'self' = 'self'): void {
-  const limit = readLimit(pid);
-  const others = countOpen(pid) + SPARE;
+  const { limit, others } = readOpenFiles(pid);
   const needed = connections + others;
   if (needed <= limit) return;
   throw new BenchError(
@@ -34,17 +33,7 @@ export function requireOpenFiles(connections: number, whose: string, pid: number
 
 /** Connections that this process can open, by the hundred; Infinity where there is no limit. */
 export function mostConnections(): number {
-  const most = readLimit('self') - countOpen('self') - SPARE;
+  const { limit, others } = readOpenFiles('self');
+  const most = limit - others;
   return Math.max(1, most > 100 ? Math.floor(most / 100) * 100 : most);
-}
-
-/** What is not there, or belongs to another user, is unknown. */
-function readProc<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'EACCES' || code === 'EPERM') return undefined;
-    throw error;
-  }
 }

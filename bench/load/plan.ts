@@ -5,24 +5,17 @@ export interface LoadPlan {
   readonly url: string;
   /** Request paths; connection `i` goes to `paths[i % paths.length]`. On volley each is a room. */
   readonly paths: readonly string[];
-  /** '' offers none. */
   readonly subprotocol: string;
   /**
-   * `volley`: a connection is up with its `welcome`; frames are known by seq and prev and checked for loss.
-   * `opaque`: any other server; a connection is up when it is upgraded, every message of the kind `opaqueFrames` counts
-   * as a frame, and the k-th frames of all viewers count as one push. One load thread only.
+   * `volley`: up with its `welcome`; frames are known by seq and prev and checked for loss. `opaque`: up when upgraded;
+   * messages of the kind `opaqueFrames` are frames, the k-th of all viewers one push. One load thread only.
    */
   readonly protocol: 'volley' | 'opaque';
-  /**
-   * On volley: viewers that are not sampled count frames as on an opaque server, at the same cost, so that servers can
-   * be compared. Only the sampled viewers then notice losses.
-   */
+  /** On volley: viewers that are not sampled only count frames, as on an opaque server and at the same cost. */
   readonly counted?: boolean;
   /** Which messages of an opaque server count as frames; 'binary' when left out. Socket.IO pushes text. */
   readonly opaqueFrames?: 'binary' | 'text';
-  /** Text messages that an opaque connection sends once it is upgraded. */
   readonly hello?: readonly string[];
-  /** Value of Sec-WebSocket-Extensions. */
   readonly extensions?: string;
   readonly connections: number;
   /** Handshakes that a thread has under way at once, 200 when left out. */
@@ -31,20 +24,15 @@ export interface LoadPlan {
   /** The first so many connections also send. */
   readonly senders: number;
   readonly sending: Sending;
-  /** What senders send, over and over. */
   readonly comments: readonly SentComment[];
   /** The last so many connections read nothing once they are up. */
   readonly deaf: number;
-  /**
-   * Share of the connections that leave and come back each second. Senders, deaf and sampled viewers stay; below a
-   * quarter a second, so does every other viewer, so that some are left to measure the spread.
-   */
+  /** Share of the connections that leave and come back each second; senders, deaf and sampled viewers stay. */
   readonly churn: number;
   /** About every so many-th connection decodes and checks each frame and times every comment in it. */
   readonly sampleEvery: number;
 }
 
-/** Viewers on one thread that only read. */
 export const READING: Pick<LoadPlan, 'threads' | 'senders' | 'sending' | 'comments' | 'deaf' | 'churn'> = {
   ...{ threads: 1, senders: 0, sending: { kind: 'none' }, comments: [], deaf: 0, churn: 0 },
 };
@@ -55,7 +43,6 @@ export type Sending =
   | { readonly kind: 'paced'; readonly rate: number }
   | { readonly kind: 'flood'; readonly window: number };
 
-/** A comment as a viewer sends it, without `type` and `ref`. */
 export interface SentComment {
   readonly text: string;
   readonly mode: string;
@@ -88,52 +75,41 @@ const GOLDEN = 0.618033988749895;
 export class Seats {
   /** Paths without their query, each once: viewers of one room may ask for different beginnings of it. */
   readonly rooms: readonly string[];
-  readonly #plan: LoadPlan;
-  readonly #roomOfPath: readonly number[];
+  readonly all: readonly Seat[];
   readonly #roomByName = new Map<string, number>();
 
-  constructor(plan: LoadPlan) {
-    this.#plan = plan;
-    this.#roomOfPath = plan.paths.map((path) => {
-      const [name = ''] = path.split('?');
-      const room = this.#roomByName.get(name) ?? this.#roomByName.size;
-      this.#roomByName.set(name, room);
-      return room;
+  constructor({ paths, connections, senders, deaf: deafCount, churn, sampleEvery, counted = false }: LoadPlan) {
+    const rooms = this.#roomByName;
+    const places = paths.map((path) => {
+      const name = nameOf(path);
+      const room = rooms.get(name) ?? rooms.size;
+      rooms.set(name, room);
+      return { path, room };
     });
-    this.rooms = [...this.#roomByName.keys()];
+    this.rooms = [...rooms.keys()];
+    this.all = Array.from({ length: connections }, (_, index): Seat => {
+      const { path, room } = places[index % places.length] ?? { path: '/', room: 0 };
+      const lot = (index * GOLDEN) % 1;
+      const sends = index < senders;
+      const deaf = index >= connections - deafCount;
+      const sampled = !deaf && lot < 1 / sampleEvery;
+      const churns = churn > 0 && !sends && !deaf && !sampled && lot >= (churn < FEW ? 1 - CHURNING : 0);
+      const steady = !deaf && !churns && !(counted && sampled);
+      return { index, path, room, sends, deaf, sampled, churns, steady };
+    });
   }
 
-  /** The room of a path, with a query or without; undefined for one that is not in the plan. */
   roomOf(path: string): number | undefined {
-    return this.#roomByName.get(path.split('?')[0] ?? '');
+    return this.#roomByName.get(nameOf(path));
   }
 
-  at(index: number): Seat {
-    const { paths, connections, senders, deaf: deafCount, churn, sampleEvery, counted } = this.#plan;
-    const path = index % paths.length;
-    const lot = (index * GOLDEN) % 1;
-    const sends = index < senders;
-    const deaf = index >= connections - deafCount;
-    const sampled = !deaf && lot < 1 / sampleEvery;
-    const churns = churn > 0 && !sends && !deaf && !sampled && lot >= (churn < FEW ? 1 - CHURNING : 0);
-    const steady = !deaf && !churns && !(counted === true && sampled);
-    return { index, path: paths[path] ?? '/', room: this.#roomOfPath[path] ?? 0, sends, deaf, sampled, churns, steady };
-  }
-
-  /** The seats of a load thread: every `threads`-th. */
-  ofThread(thread: number): Seat[] {
-    const seats: Seat[] = [];
-    for (let index = thread; index < this.#plan.connections; index += this.#plan.threads) seats.push(this.at(index));
-    return seats;
-  }
-
-  /** Counts the seats in each room for which `holds` is true. */
-  countByRoom(holds: (seat: Seat) => boolean): Int32Array {
-    const counts = new Int32Array(this.rooms.length);
-    for (let index = 0; index < this.#plan.connections; index += 1) {
-      const seat = this.at(index);
-      if (holds(seat)) counts[seat.room] = (counts[seat.room] ?? 0) + 1;
-    }
+  countByRoom(holds: (seat: Seat) => boolean): number[] {
+    const counts = new Array<number>(this.rooms.length).fill(0);
+    for (const seat of this.all) if (holds(seat)) counts[seat.room] = (counts[seat.room] ?? 0) + 1;
     return counts;
   }
+}
+
+function nameOf(path: string): string {
+  return path.split('?')[0] ?? '';
 }

@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { LatencyJoin, SpreadJoin } from './results.ts';
+import { joinBatches } from './results.ts';
 
 /** Two rooms with two and with no sampled viewers. */
-function makeJoin(): { join: LatencyJoin; latencies: number[] } {
+function makeJoin(): { join: ReturnType<typeof joinBatches>; latencies: number[] } {
   const latencies: number[] = [];
-  return { join: new LatencyJoin([2, 0], (latency) => latencies.push(latency)), latencies };
+  const viewers = { sampled: [2, 0], steady: [0, 0] };
+  return {
+    join: joinBatches(
+      viewers,
+      (latency) => latencies.push(latency),
+      () => undefined,
+    ),
+    latencies,
+  };
 }
 
 describe('a latency', () => {
@@ -25,6 +33,21 @@ describe('a latency', () => {
     join.addReceived(1, 7, 150, 0);
     expect(latencies).toEqual([]);
   });
+});
+
+it('tells both of a batch whose viewers are sampled, and remembers it for late acks', () => {
+  const [latencies, spreads]: [number[], number[]] = [[], []];
+  const viewers = { sampled: [1], steady: [2] };
+  const join = joinBatches(
+    viewers,
+    (ms) => latencies.push(ms),
+    (ms) => spreads.push(ms),
+  );
+  join.begin(0);
+  join.addReceived(0, 7, 150, 150);
+  join.addCopies(0, 7, 149, 153, 2, 155);
+  join.addSent(0, 7, 100, 160);
+  expect([latencies, spreads, join.countIncomplete(1_000)]).toEqual([[50], [4], 0]);
 });
 
 describe('what is remembered', () => {
@@ -48,56 +71,60 @@ describe('what is remembered', () => {
   });
 });
 
-function makeSpreadJoin(viewers: readonly number[]): { join: SpreadJoin; spreads: number[] } {
+function makeSpreadJoin(viewers: readonly number[]): { join: ReturnType<typeof joinBatches>; spreads: number[] } {
   const spreads: number[] = [];
-  const join = new SpreadJoin(Int32Array.from(viewers), (spread) => spreads.push(spread));
+  const join = joinBatches(
+    { sampled: [], steady: viewers },
+    () => undefined,
+    (spread) => spreads.push(spread),
+  );
   join.begin(0);
   return { join, spreads };
 }
 
 it('tells a frame once all viewers of all threads had it, from the first to the last', () => {
   const { join, spreads } = makeSpreadJoin([5]);
-  join.add(0, 1, 100, 110, 3, 0);
-  join.add(0, 2, 205, 206, 1, 0);
+  join.addCopies(0, 1, 100, 110, 3, 0);
+  join.addCopies(0, 2, 205, 206, 1, 0);
   expect(spreads).toEqual([]);
-  join.add(0, 1, 95, 104, 2, 0);
+  join.addCopies(0, 1, 95, 104, 2, 0);
   expect(spreads).toEqual([15]);
-  join.add(0, 2, 200, 230, 4, 0);
+  join.addCopies(0, 2, 200, 230, 4, 0);
   expect(spreads).toEqual([15, 30]);
 });
 
 it('tells nothing where there is one viewer', () => {
   const { join, spreads } = makeSpreadJoin([1, 2]);
-  join.add(0, 1, 100, 100, 1, 0);
-  join.add(1, 1, 100, 101, 2, 0);
+  join.addCopies(0, 1, 100, 100, 1, 0);
+  join.addCopies(1, 1, 100, 101, 2, 0);
   expect(spreads).toEqual([1]);
 });
 
 it('expects nothing of a viewer that is gone', () => {
   const { join, spreads } = makeSpreadJoin([3]);
   join.lose(0);
-  join.add(0, 9, 100, 104, 2, 0);
+  join.addCopies(0, 9, 100, 104, 2, 0);
   expect(spreads).toEqual([4]);
 });
 
 it('tells a batch once where a viewer is gone that had it', () => {
   const { join, spreads } = makeSpreadJoin([3]);
-  join.add(0, 9, 100, 100, 1, 0);
+  join.addCopies(0, 9, 100, 100, 1, 0);
   join.lose(0);
-  join.add(0, 9, 101, 101, 1, 0);
-  join.add(0, 9, 109, 109, 1, 0);
+  join.addCopies(0, 9, 101, 101, 1, 0);
+  join.addCopies(0, 9, 109, 109, 1, 0);
   expect(spreads).toEqual([1]);
   expect(join.countIncomplete(1_000)).toBe(0);
 });
 
 it('counts what somebody never got, before and after it is given up', () => {
   const { join, spreads } = makeSpreadJoin([2, 2]);
-  join.add(0, 1, 100, 100, 1, 100);
-  join.add(1, 1, 100, 100, 1, 100);
-  join.add(1, 1, 100, 100, 1, 100);
+  join.addCopies(0, 1, 100, 100, 1, 100);
+  join.addCopies(1, 1, 100, 100, 1, 100);
+  join.addCopies(1, 1, 100, 100, 1, 100);
   expect(join.countIncomplete(1_000)).toBe(1);
   join.forget(60_099);
-  join.add(0, 2, 60_000, 60_000, 1, 60_100);
+  join.addCopies(0, 2, 60_000, 60_000, 1, 60_100);
   join.forget(60_100);
   expect(join.countIncomplete(61_000)).toBe(2);
   expect(spreads).toEqual([0]);
@@ -105,7 +132,7 @@ it('counts what somebody never got, before and after it is given up', () => {
 
 it('counts nothing that may still be on its way', () => {
   const { join } = makeSpreadJoin([2]);
-  join.add(0, 1, 500, 500, 1, 500);
+  join.addCopies(0, 1, 500, 500, 1, 500);
   expect(join.countIncomplete(499)).toBe(0);
   expect(join.hasSpread(0, 499)).toBe(false);
   expect(join.countIncomplete(500)).toBe(1);
@@ -116,12 +143,12 @@ it('counts nothing that may still be on its way', () => {
 it('tells and counts nothing that somebody had before it began', () => {
   const { join, spreads } = makeSpreadJoin([2]);
   join.begin(1_000);
-  join.add(0, 1, 999, 1_001, 2, 0);
-  join.add(0, 2, 999, 999, 1, 0);
+  join.addCopies(0, 1, 999, 1_001, 2, 0);
+  join.addCopies(0, 2, 999, 999, 1, 0);
   expect(spreads).toEqual([]);
   expect(join.countIncomplete(5_000)).toBe(0);
   expect(join.hasSpread(0, 5_000)).toBe(false);
-  join.add(0, 3, 1_000, 1_003, 2, 0);
+  join.addCopies(0, 3, 1_000, 1_003, 2, 0);
   expect(spreads).toEqual([3]);
   expect(join.hasSpread(0, 5_000)).toBe(true);
 });

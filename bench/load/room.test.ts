@@ -40,7 +40,7 @@ describe.each<[string, Codec]>([
     for (let seq = 200; seq < 208; seq += 1) {
       const payload = encode(codec, seq, seq - 1);
       expect(known.find(payload, 0, payload.length)).toBeUndefined();
-      known.learn(identify(decodeFrame(codec, payload)), payload, 0, payload.length);
+      known.learn(identify(decodeFrame(codec, payload)), payload);
       frames.set(seq, payload);
     }
     for (const [seq, payload] of frames) {
@@ -48,7 +48,7 @@ describe.each<[string, Codec]>([
       expect(known.find(inBuffer, 11, 11 + payload.length)).toMatchObject({ seq, prev: seq - 1, comments: 300 });
     }
     const longest = encode(codec, 2 ** 52, 2 ** 52 - 1);
-    known.learn(identify(decodeFrame(codec, longest)), longest, 0, longest.length);
+    known.learn(identify(decodeFrame(codec, longest)), longest);
     const other = encode(codec, 2 ** 52, 2 ** 52 - 2);
     expect(known.find(longest, 0, longest.length)).toMatchObject({ seq: 2 ** 52 });
     expect(known.find(other, 0, other.length)).toBeUndefined();
@@ -59,7 +59,7 @@ it('forgets the oldest', () => {
   const known = new Room(0, 2, 1);
   const payloads = Array.from({ length: 9 }, (_, i) => Buffer.from(`frame number ${i} of this room`));
   for (const [seq, payload] of payloads.entries()) {
-    known.learn({ seq, prev: seq - 1, comments: 1, batches: [seq] }, payload, 0, payload.length);
+    known.learn({ seq, prev: seq - 1, comments: 1, batches: [seq] }, payload);
   }
   const found = payloads.map((payload) => known.find(payload, 0, payload.length)?.seq);
   expect(found).toEqual([undefined, 1, 2, 3, 4, 5, 6, 7, 8]);
@@ -68,7 +68,7 @@ it('forgets the oldest', () => {
 it('takes no frame for one of another length or end', () => {
   const known = new Room(0, 2, 1);
   const payload = Buffer.from('a frame that ends so');
-  known.learn({ seq: 1, prev: 0, comments: 1, batches: [1] }, payload, 0, payload.length);
+  known.learn({ seq: 1, prev: 0, comments: 1, batches: [1] }, payload);
   const longer = Buffer.from('a frame that ends so.');
   const other = Buffer.from('a frame that ends or');
   expect(known.find(longer, 0, longer.length)).toBeUndefined();
@@ -84,7 +84,7 @@ function makeRoom(batches: readonly [seq: number, prev: number][]): Room {
 
 function learn(room: Room, batches: readonly number[], prev: number): void {
   const bytes = Buffer.from(`batch ${batches.join()} after ${prev}`);
-  room.learn({ seq: batches.at(-1) ?? 0, prev, comments: 1, batches }, bytes, 0, bytes.length);
+  room.learn({ seq: batches.at(-1) ?? 0, prev, comments: 1, batches }, bytes);
 }
 
 describe('what a viewer has missed', () => {

@@ -1,19 +1,9 @@
 /**
- * What a load thread knows of a room: its frames, told apart without decoding each. All viewers of a room on one codec
- * get the same bytes, so a frame is decoded once per thread; other copies are known by length, first and last bytes.
+ * What a load thread knows of a room. All viewers of a room on one codec get the same bytes, so a frame is decoded and
+ * checked once per thread; other copies are compared with it.
  */
 
-/**
- * So many bytes at the beginning of a frame decide its first batch's seq and prev on every codec. JSON and msgpack have
- * them in the first 64. Deflate: a block's header takes at most 286 bytes, and the msgpack up to the end of prev, at
- * most 34 bytes, is literals of at most 15 bits.
- */
-const HEAD_BYTES = 384;
-
-/** Tells frames apart that begin with the same batch and hold more or fewer after it. */
-const TAIL_BYTES = 8;
-
-/** Frames of a room that are remembered. Viewers are rarely further apart; then a frame is decoded once more. */
+/** Viewers are rarely further apart than so many frames; then a frame is decoded once more. */
 const MOST_KNOWN = 8;
 
 /** Pushes of an opaque server that may be under way at once. */
@@ -24,7 +14,6 @@ const MOST_LINKS = 4_096;
 
 /** What a frame says of itself when decoded. */
 export interface FrameIdentity {
-  /** The last batch's seq. */
   readonly seq: number;
   /** The seq before the first batch. */
   readonly prev: number;
@@ -37,7 +26,6 @@ export interface FrameIdentity {
 export interface Copies {
   /** A viewer that has the frame has these: another may get two batches in one frame. */
   readonly batches: readonly number[];
-  /** Since the last report. */
   count: number;
   /** benchNow() of the first and the last of those; meaningless while `count` is 0. */
   firstAt: number;
@@ -46,25 +34,19 @@ export interface Copies {
 
 export interface KnownFrame extends FrameIdentity, Copies {
   readonly batches: readonly number[];
-  readonly length: number;
-  readonly head: Buffer;
-  readonly tail: Buffer;
+  readonly bytes: Buffer;
 }
 
 export class Room {
-  /** Index in `Seats.rooms`. */
   readonly index: number;
   /** Two or more steady viewers, in all threads: there is a first and a last. */
   readonly isShared: boolean;
   /** A sampled viewer, in any thread: comments of this room are timed. */
   readonly isTimed: boolean;
-  /** Of an opaque server: newest last. */
   readonly #pushes = new Map<number, Copies>();
-  /** Newest first. */
   readonly #frames: KnownFrame[] = [];
   readonly #prevOf = new Map<number, number>();
 
-  /** @param steady,sampled so many viewers, in all threads */
   constructor(index: number, steady: number, sampled: number) {
     this.index = index;
     this.isShared = steady > 1;
@@ -73,26 +55,20 @@ export class Room {
 
   /** The known frame that is `bytes[start, end)`, if any is. */
   find(bytes: Buffer, start: number, end: number): KnownFrame | undefined {
-    for (const frame of this.#frames) {
-      if (frame.length !== end - start || !endsWith(bytes, end, frame.tail)) continue;
-      const { head } = frame;
-      if (bytes.compare(head, 0, head.length, start, start + head.length) === 0) return frame;
-    }
-    return undefined;
+    const length = end - start;
+    return this.#frames.find((frame) => {
+      return frame.bytes.length === length && frame.bytes.compare(bytes, start, end) === 0;
+    });
   }
 
-  /** Remembers a decoded frame in `bytes[start, end)`, whose ends it copies. */
-  learn(identity: FrameIdentity, bytes: Buffer, start: number, end: number): KnownFrame {
+  learn(identity: FrameIdentity, bytes: Buffer): KnownFrame {
     let { prev } = identity;
     for (const seq of identity.batches) {
       this.#prevOf.set(seq, prev);
       prev = seq;
     }
     while (this.#prevOf.size > MOST_LINKS) this.#prevOf.delete(this.#prevOf.keys().next().value ?? 0);
-    const length = end - start;
-    const head = Buffer.from(bytes.subarray(start, start + Math.min(length, HEAD_BYTES)));
-    const tail = Buffer.from(bytes.subarray(end - Math.min(length, TAIL_BYTES), end));
-    const frame = { ...identity, length, head, tail, count: 0, firstAt: 0, lastAt: 0 };
+    const frame = { ...identity, bytes: Buffer.from(bytes), count: 0, firstAt: 0, lastAt: 0 };
     this.#frames.unshift(frame);
     if (this.#frames.length > MOST_KNOWN) this.#frames.pop();
     return frame;
@@ -112,18 +88,7 @@ export class Room {
   /** Batches after `last` up to `prev`, at least one. What this thread does not know of the chain counts as one. */
   countMissing(last: number, prev: number): number {
     let missing = 0;
-    let seq: number | undefined = prev;
-    while (seq !== undefined && seq > last) {
-      missing += 1;
-      seq = this.#prevOf.get(seq);
-    }
+    for (let seq: number | undefined = prev; seq !== undefined && seq > last; seq = this.#prevOf.get(seq)) missing += 1;
     return missing;
   }
-}
-
-/** A loop of its own: for so few bytes a call of `compare` costs more. */
-function endsWith(bytes: Buffer, end: number, tail: Buffer): boolean {
-  const from = end - tail.length;
-  for (let i = 0; i < tail.length; i += 1) if (bytes[from + i] !== tail[i]) return false;
-  return true;
 }

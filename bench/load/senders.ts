@@ -10,12 +10,9 @@ const MOST_ADDED = 8 + PREFIX.length + 20;
 
 /** Comments as WebSocket frames. All but the ref is encoded once. */
 export class CommentFrames {
-  /** What follows the ref. */
   readonly #tails: readonly Buffer[];
-  /** Most bytes that a frame takes. */
   readonly longest: number;
 
-  /** @param comments at least one */
   constructor(comments: readonly SentComment[]) {
     this.#tails = comments.map(({ text, mode, color, size }) => {
       return Buffer.from(`",${JSON.stringify({ text, mode, color, size }).slice(1)}`);
@@ -23,10 +20,7 @@ export class CommentFrames {
     this.longest = MOST_ADDED + Math.max(...this.#tails.map(({ length }) => length));
   }
 
-  /**
-   * Writes comment `number` (they are taken over and over) to `into[at, …)`; returns where the frame ends.
-   * @param ref a whole number, 0 or more
-   */
+  /** Writes comment `number` (over and over) with a whole number as ref to `into[at, …)`; returns the frame's end. */
   write(into: Buffer, at: number, number: number, ref: number): number {
     const tail = this.#tails[number % this.#tails.length] as Buffer;
     const digits = String(ref);
@@ -37,54 +31,37 @@ export class CommentFrames {
   }
 }
 
+/** Returns the times, in ms, that have come up to `now` and were not told before, at most `most` of them. */
+type Pace = (now: number, most?: number) => number[];
+
 /**
  * A pace, `rate` times a second, that is kept whatever happens: what could not be done in time stays due. It is even, or
  * each time is drawn within its own gap: an even pace would meet a server's interval at the same places over and over.
+ * @param startedAt ms, of the clock that the pace is told
+ * @param phase from 0 to below 1, the part of a period by which it lags, to go between the times of others
+ * @param random draws where in its gap each time is, from 0 to below 1; without it, at the beginning
  */
-export class Pace {
-  readonly #startedAt: number;
-  readonly #period: number;
-  readonly #phase: number;
-  readonly #random: (() => number) | undefined;
-  #taken = 0;
-  #next: number;
-
-  /**
-   * @param startedAt ms, of the clock that `due` is told
-   * @param phase from 0 to below 1, the part of a period by which it lags, to go between the times of others
-   * @param random draws where in its gap each time is, from 0 to below 1; without it, at the beginning
-   */
-  constructor(rate: number, startedAt: number, phase = 0, random?: () => number) {
-    this.#period = 1_000 / rate;
-    this.#startedAt = startedAt;
-    this.#phase = phase;
-    this.#random = random;
-    this.#next = this.#draw();
-  }
-
-  /** The times, in ms, that have come up to `now` and were not told before, at most `most` of them. */
-  due(now: number, most = Number.POSITIVE_INFINITY): number[] {
+export function makePace(rate: number, startedAt: number, phase = 0, random = () => 0): Pace {
+  const period = 1_000 / rate;
+  let taken = 0;
+  const draw = (): number => startedAt + (taken + phase + random()) * period;
+  let next = draw();
+  return (now, most = Number.POSITIVE_INFINITY) => {
     const times: number[] = [];
-    while (times.length < most && this.#next <= now) {
-      times.push(this.#next);
-      this.#taken += 1;
-      this.#next = this.#draw();
+    while (times.length < most && next <= now) {
+      times.push(next);
+      taken += 1;
+      next = draw();
     }
     return times;
-  }
-
-  #draw(): number {
-    return this.#startedAt + (this.#taken + this.#phase + (this.#random?.() ?? 0)) * this.#period;
-  }
+  };
 }
 
 /** While more than this waits in a socket, comments stay due: they are sent later, and their time still counts. */
 const MOST_BUFFERED = 1024 * 1024;
 
-/** Where a sender writes. */
 export interface SenderLink {
   readonly isUp: boolean;
-  /** Bytes that the system has not taken yet. */
   readonly buffered: number;
   write(bytes: Buffer): void;
 }
@@ -92,7 +69,6 @@ export interface SenderLink {
 /** The comments of one connection: those that are due, and those that the server has not answered. */
 export class Sender {
   readonly link: SenderLink;
-  /** Whether it was told to send anything. */
   isStarted = false;
   /** Places of the window that are kept free. */
   held = 0;
@@ -105,7 +81,6 @@ export class Sender {
   #due: number[] = [];
   #nextRef = 0;
 
-  /** @param scratch holds one frame or more; shared by the senders of a thread */
   constructor(link: SenderLink, frames: CommentFrames, scratch: Buffer, offset: number) {
     this.link = link;
     this.#frames = frames;
@@ -113,7 +88,6 @@ export class Sender {
     this.#offset = offset;
   }
 
-  /** Whether comments wait for a flush. */
   get hasDue(): boolean {
     return this.#due.length > 0;
   }
@@ -128,12 +102,9 @@ export class Sender {
   fill(window: number): void {
     this.isStarted = true;
     const free = window - this.held - this.#unanswered.size - this.#due.length;
-    if (free <= 0) return;
-    const now = benchNow();
-    for (let i = 0; i < free; i += 1) this.#due.push(now);
+    if (free > 0) this.#due.push(...new Array<number>(free).fill(benchNow()));
   }
 
-  /** Sends what is due; returns the number of comments sent. */
   flush(): number {
     if (this.#due.length === 0 || !this.link.isUp || this.link.buffered > MOST_BUFFERED) return 0;
     const due = this.#due;
@@ -165,65 +136,42 @@ export class Sender {
   }
 }
 
-/** How often a thread looks for comments that are due. */
 const LOOK_MS = 4;
 /** Comments that one look sends at most; the rest stays due. */
 const MOST_AT_ONCE = 10_000;
 
-/** The senders of a load thread take turns. */
-export class Sending {
-  readonly #plan: LoadPlan;
-  readonly #thread: number;
-  readonly #tally: Tally;
-  readonly #senders: Sender[] = [];
-  /** Senders that have comments due. */
-  readonly #due = new Set<Sender>();
-  #next = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(plan: LoadPlan, thread: number, tally: Tally) {
-    this.#plan = plan;
-    this.#thread = thread;
-    this.#tally = tally;
-  }
-
-  /** Adds a sender; only before the start. */
-  add(sender: Sender): void {
-    this.#senders.push(sender);
-  }
-
-  /** Starts at `at`, benchNow() ms, the same for all threads. */
-  start(at: number): void {
-    const { sending, threads } = this.#plan;
-    if (this.#senders.length === 0 || this.#timer !== undefined) return;
-    if (sending.kind === 'paced') {
-      // Each sender follows the one before it, so all keep one pace, and threads go between each other's times.
-      const pace = new Pace(sending.rate * this.#senders.length, at, this.#thread / threads, seeded(this.#thread));
-      this.#timer = setInterval(() => this.#sendDue(pace), LOOK_MS);
-    } else if (sending.kind === 'flood') {
-      for (const sender of this.#senders) {
-        sender.fill(sending.window);
-        this.#tally.sent += sender.flush();
-      }
+/** Has the senders of a load thread send in turn from `at`, benchNow() ms, on; returns the timer to stop, if any. */
+export function startSending(
+  { sending, threads }: LoadPlan,
+  thread: number,
+  senders: readonly Sender[],
+  tally: Tally,
+  at: number,
+): NodeJS.Timeout | undefined {
+  if (sending.kind === 'flood') {
+    for (const sender of senders) {
+      sender.fill(sending.window);
+      tally.sent += sender.flush();
     }
   }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  #sendDue(pace: Pace): void {
-    for (const at of pace.due(benchNow(), MOST_AT_ONCE)) {
-      const sender = this.#senders[this.#next % this.#senders.length] as Sender;
-      this.#next += 1;
+  if (sending.kind !== 'paced' || senders.length === 0) return undefined;
+  // Each sender follows the one before it, so all keep one pace, and threads go between each other's times.
+  const pace = makePace(sending.rate * senders.length, at, thread / threads, seeded(thread));
+  const waiting = new Set<Sender>();
+  let next = 0;
+  const sendDue = (): void => {
+    for (const time of pace(benchNow(), MOST_AT_ONCE)) {
+      const sender = senders[next % senders.length] as Sender;
+      next += 1;
       if (!sender.link.isUp) continue;
-      sender.schedule(at);
-      this.#due.add(sender);
+      sender.schedule(time);
+      waiting.add(sender);
     }
-    this.#tally.look();
-    for (const sender of this.#due) {
-      this.#tally.sent += sender.flush();
-      if (!sender.hasDue || !sender.link.isUp) this.#due.delete(sender);
+    tally.look();
+    for (const sender of waiting) {
+      tally.sent += sender.flush();
+      if (!sender.hasDue || !sender.link.isUp) waiting.delete(sender);
     }
-  }
+  };
+  return setInterval(sendDue, LOOK_MS);
 }

@@ -44,11 +44,11 @@ describe('a tally', () => {
     receive(tally, 500, 1);
     receive(tally, 1_499, 2);
     receive(tally, 1_500, 4);
-    expect([...tally.takeSeconds()]).toEqual([3, 30, 300]);
+    expect([...tally.takeReport().seconds]).toEqual([3, 30, 300]);
     receive(tally, 3_600, 8);
     board.current.end(4_600);
     receive(tally, 9_000, 100);
-    expect([...tally.takeSeconds()]).toEqual([4, 40, 400, 0, 0, 0, 8, 80, 800]);
+    expect([...tally.takeReport().seconds]).toEqual([4, 40, 400, 0, 0, 0, 8, 80, 800]);
     expect(tally.totals).toMatchObject({ frames: 15 });
   });
 
@@ -88,7 +88,7 @@ describe('a tally', () => {
     receive(tally, 2_100, 4);
     expect(tally.totals).toBeUndefined();
     receive(tally, 3_100, 2);
-    expect([...tally.takeSeconds()]).toEqual([4, 40, 400]);
+    expect([...tally.takeReport().seconds]).toEqual([4, 40, 400]);
     board.current.end(3_200);
     receive(tally, 3_300, 9);
     expect(tally.totals).toMatchObject({ frames: 6, comments: 60 });

@@ -8,64 +8,99 @@ export function benchNow(): number {
   return seconds * 1e3 + nanoseconds / 1e6;
 }
 
-/** What connections counted between `begin` and `end`. */
-export interface LoadCounts {
+export function addTo<Key>(counts: Map<Key, number>, key: Key, more: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + more);
+}
+
+export function sumOf(counts: ReadonlyMap<unknown, number>): number {
+  return [...counts.values()].reduce((sum, count) => sum + count, 0);
+}
+
+export interface Counts {
   /** Messages with comments in them, each once per viewer. */
-  readonly frames: number;
+  frames: number;
   /** 0 where frames are opaque. */
-  readonly comments: number;
+  comments: number;
   /** Bytes on the wire without TCP/IP: WebSocket headers and payloads of every message. */
-  readonly bytes: number;
+  bytes: number;
   /** Frames that a viewer should have had by the prev of a later one. */
-  readonly lost: number;
-  /** `skipped` messages. */
-  readonly skipped: number;
+  lost: number;
+  skipped: number;
   /** Frames whose seq was not above the one before. */
-  readonly outOfOrder: number;
-  readonly sent: number;
-  readonly acked: number;
+  outOfOrder: number;
+  sent: number;
+  acked: number;
+  /** Connections that did not come up again after leaving. */
+  failedConnects: number;
+}
+
+export const COUNTERS: readonly (keyof Counts)[] = [
+  ...(['frames', 'comments', 'bytes', 'lost', 'skipped', 'outOfOrder', 'sent', 'acked', 'failedConnects'] as const),
+];
+
+/** What a thread counted between begin and end. */
+export interface ThreadTotals extends Counts {
   /** Refused comments by code. */
   readonly refused: ReadonlyMap<string, number>;
   /** Connections that the server closed since all were up, by close code (1006 for a cut, 1005 for none given). */
   readonly closed: ReadonlyMap<number, number>;
-  /** Connections that did not come up again after leaving. */
-  readonly failedConnects: number;
   /** What is wrong with what the server sent since the connections were up: a sentence each, the first ten. */
   readonly faults: readonly string[];
-}
-
-/** What a thread counted between begin and end. */
-export interface ThreadTotals extends LoadCounts {
   /** benchNow() of the last frame, or of the last connection that came up; 0 for none. */
   readonly heardAt: number;
-  /** Seconds of this thread's CPU. */
+  /** Seconds of this thread's CPU, and the longest that its loop was blocked, ms. */
   readonly cpu: number;
-  /** Longest that its loop was blocked, ms. */
   readonly worstDelay: number;
 }
 
-/** What gathered in a thread since its last report. Rooms are indexes in `Seats.rooms`, times benchNow() ms. */
-export type LoadReport = ReturnType<Samples['take']>;
+/** What gathers in a thread until its next report. Rooms are indexes in `Seats.rooms`, times benchNow() ms. */
+export interface LoadReport<Numbers = Float64Array> {
+  /** Whole seconds since `begin` that are over: frames, comments, bytes; frames, comments, … */
+  readonly seconds: Numbers;
+  /** Durations in ms. */
+  readonly connect: Numbers;
+  readonly caughtUp: Numbers;
+  readonly ack: Numbers;
+  /** Batches that a sampled viewer got: room, seq, time; room, … */
+  readonly received: Numbers;
+  /** Comments whose ack came: room, seq, time at which it was due; room, … */
+  readonly acked: Numbers;
+  /** Copies of a batch that steady viewers got: room, seq, first, last, count; room, … */
+  readonly copies: Numbers;
+  /** Rooms that lost a steady viewer, once for each. */
+  readonly lostSteady: Numbers;
+  /** Rooms of steady viewers that are up and had no frame since `begin`, once for each; in the last report. */
+  readonly unheard: Numbers;
+}
 
 export const PHASE = { waiting: 0, measuring: 1, over: 2 } as const;
 
 /**
  * Tells all threads at once that measuring begins or is over. They look at it at every read, so that their counts are
- * cut at the same moment, however far behind they are with their messages.
+ * cut at the same moment, however far behind they are with their messages. Threads tell on it how connections fare.
  */
 export class PhaseBoard {
   readonly memory: SharedArrayBuffer;
-  readonly #phase: Int32Array;
+  /** The phase, connections that came up at the start, and connections that the server closed since. */
+  readonly #counts: Int32Array;
   readonly #times: Float64Array;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(24)) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(32)) {
     this.memory = memory;
-    this.#phase = new Int32Array(memory, 0, 1);
-    this.#times = new Float64Array(memory, 8, 2);
+    this.#counts = new Int32Array(memory, 0, 4);
+    this.#times = new Float64Array(memory, 16, 2);
   }
 
   get phase(): number {
-    return Atomics.load(this.#phase, 0);
+    return Atomics.load(this.#counts, 0);
+  }
+
+  get up(): number {
+    return Atomics.load(this.#counts, 1);
+  }
+
+  get closed(): number {
+    return Atomics.load(this.#counts, 2);
   }
 
   get beganAt(): number {
@@ -78,12 +113,16 @@ export class PhaseBoard {
 
   begin(at: number): void {
     this.#times[0] = at;
-    Atomics.store(this.#phase, 0, PHASE.measuring);
+    Atomics.store(this.#counts, 0, PHASE.measuring);
   }
 
   end(at: number): void {
     this.#times[1] = at;
-    Atomics.store(this.#phase, 0, PHASE.over);
+    Atomics.store(this.#counts, 0, PHASE.over);
+  }
+
+  add(count: 'up' | 'closed', more: number): void {
+    Atomics.add(this.#counts, count === 'up' ? 1 : 2, more);
   }
 }
 
@@ -92,11 +131,10 @@ const SECOND_MS = 1_000;
 
 /**
  * The counters of a load thread. The reader of a frame adds to them in every phase; only what comes between begin and
- * end is in the totals, cut into whole seconds. A load may be measured again: counters of what was received start at 0
- * then; closings and faults stay.
+ * end is in the totals, cut into whole seconds. A load may be measured again: what was counted starts at 0 then, but
+ * closings, faults and failed connects stay.
  */
-export class Tally {
-  /** benchNow() of the read under way. */
+export class Tally implements Counts {
   now = 0;
   frames = 0;
   comments = 0;
@@ -107,22 +145,23 @@ export class Tally {
   sent = 0;
   acked = 0;
   failedConnects = 0;
-  /** benchNow() of the last frame, or of the last connection that came up. */
   heardAt = 0;
-  /** Counts the beginnings. */
   round = 0;
   readonly refused = new Map<string, number>();
   readonly closed = new Map<number, number>();
+  readonly samples: LoadReport<number[]> = {
+    ...{ seconds: [], connect: [], caughtUp: [], ack: [], received: [], acked: [], copies: [] },
+    ...{ lostSteady: [], unheard: [] },
+  };
   readonly #faults: string[] = [];
   readonly #board: PhaseBoard;
   readonly #clock: () => number;
   readonly #delay = new LoopDelayMeter();
-  /** Seconds that are over: frames, comments, bytes; … */
-  readonly #seconds: number[] = [];
+  readonly #spreading: { room: Room; frame: Copies }[] = [];
   #phase: number = PHASE.waiting;
   #secondEnds = Number.POSITIVE_INFINITY;
-  /** The counters when the second under way began. */
-  #before = { frames: 0, comments: 0, bytes: 0 };
+  /** Frames, comments and bytes when the second under way began. */
+  #before = [0, 0, 0];
   #cpuBefore = 0;
   #totals: ThreadTotals | undefined;
 
@@ -139,7 +178,6 @@ export class Tally {
     return this.#phase === PHASE.measuring;
   }
 
-  /** Whether something of that time, benchNow() ms, is to be measured. */
   isSinceBegin(at: number): boolean {
     return this.#phase !== PHASE.waiting && at >= this.#board.beganAt;
   }
@@ -155,14 +193,31 @@ export class Tally {
     this.#phase = phase;
   }
 
-  /** Keeps what is wrong with the server's answers; only the first ten. */
   addFault(sentence: string): void {
     if (this.#faults.length < MOST_FAULTS && !this.#faults.includes(sentence)) this.#faults.push(sentence);
   }
 
-  /** The seconds that are over and were not taken yet. */
-  takeSeconds(): Float64Array {
-    return Float64Array.from(this.#seconds.splice(0));
+  /** A steady viewer got a copy of `frame`. Called for every copy. */
+  countCopy(room: Room, frame: Copies): void {
+    frame.lastAt = this.now;
+    if (frame.count === 0) {
+      frame.firstAt = this.now;
+      this.#spreading.push({ room, frame });
+    }
+    frame.count += 1;
+  }
+
+  /** Hands over what has gathered since the last report. */
+  takeReport(): LoadReport {
+    for (const { room, frame } of this.#spreading.splice(0)) {
+      const { batches, firstAt, lastAt, count } = frame;
+      for (const seq of batches) this.samples.copies.push(room.index, seq, firstAt, lastAt, count);
+      frame.count = 0;
+    }
+    const taken = Object.entries<number[]>({ ...this.samples }).map(([name, numbers]) => {
+      return [name, new Float64Array(numbers.splice(0))];
+    });
+    return Object.fromEntries(taken) as LoadReport;
   }
 
   /** What was counted; undefined until the board says that it is over. Faults are those up to this call. */
@@ -175,11 +230,10 @@ export class Tally {
   }
 
   #begin(): void {
-    this.frames = this.comments = this.bytes = this.lost = this.skipped = this.outOfOrder = 0;
-    this.sent = this.acked = 0;
+    for (const key of COUNTERS) if (key !== 'failedConnects') this[key] = 0;
     this.refused.clear();
     this.round += 1;
-    this.#before = { frames: 0, comments: 0, bytes: 0 };
+    this.#before = [0, 0, 0];
     this.#totals = undefined;
     this.#secondEnds = this.#board.beganAt + SECOND_MS;
     this.#delay.take();
@@ -187,115 +241,24 @@ export class Tally {
   }
 
   #rollTo(now: number): void {
-    while (now >= this.#secondEnds) {
-      const { frames, comments, bytes } = this;
-      this.#seconds.push(frames - this.#before.frames, comments - this.#before.comments, bytes - this.#before.bytes);
-      this.#before = { frames, comments, bytes };
-      this.#secondEnds += SECOND_MS;
+    for (; now >= this.#secondEnds; this.#secondEnds += SECOND_MS) {
+      const counts = [this.frames, this.comments, this.bytes];
+      this.samples.seconds.push(...counts.map((count, i) => count - (this.#before[i] ?? 0)));
+      this.#before = counts;
     }
   }
 
   #finish(): void {
     this.#secondEnds = Number.POSITIVE_INFINITY;
-    const { frames, comments, bytes, lost, skipped, outOfOrder, sent, acked, failedConnects, heardAt } = this;
+    const counts = Object.fromEntries(COUNTERS.map((key) => [key, this[key]])) as unknown as Counts;
     this.#totals = {
-      ...{ frames, comments, bytes, lost, skipped, outOfOrder, sent, acked, failedConnects, heardAt },
+      ...counts,
+      heardAt: this.heardAt,
       refused: new Map(this.refused),
       closed: new Map(this.closed),
       faults: [],
       cpu: threadCpuSeconds() - this.#cpuBefore,
       worstDelay: this.#delay.take().max * 1e3,
-    };
-  }
-}
-
-/** Adds to a count under a key. */
-export function addTo<Key>(counts: Map<Key, number>, key: Key, more: number): void {
-  counts.set(key, (counts.get(key) ?? 0) + more);
-}
-
-/** Numbers that gather until they are handed to another thread: 8 bytes each, and no garbage. */
-class NumberList {
-  #numbers = new Float64Array(64);
-  #length = 0;
-
-  push(number: number): void {
-    if (this.#length === this.#numbers.length) {
-      const wider = new Float64Array(this.#length * 2);
-      wider.set(this.#numbers);
-      this.#numbers = wider;
-    }
-    this.#numbers[this.#length] = number;
-    this.#length += 1;
-  }
-
-  /** A copy of what has gathered; the list is empty then. */
-  take(): Float64Array {
-    const taken = this.#numbers.slice(0, this.#length);
-    this.#length = 0;
-    return taken;
-  }
-}
-
-/** What a load thread gathers for the coordinator, which joins it with what the other threads have. */
-export class Samples {
-  /** Durations in ms. */
-  readonly connect = new NumberList();
-  readonly caughtUp = new NumberList();
-  readonly ack = new NumberList();
-  readonly lostSteady = new NumberList();
-  readonly unheard = new NumberList();
-  readonly #received = new NumberList();
-  readonly #acked = new NumberList();
-  readonly #copies = new NumberList();
-  /** Frames with copies that were not reported yet. */
-  readonly #spreading: { room: Room; frame: Copies }[] = [];
-
-  /** A sampled viewer got a batch. */
-  addReceived(room: Room, seq: number, at: number): void {
-    for (const number of [room.index, seq, at]) this.#received.push(number);
-  }
-
-  /** The ack of a comment that was due at `sentAt`. */
-  addAcked(room: Room, seq: number, sentAt: number): void {
-    for (const number of [room.index, seq, sentAt]) this.#acked.push(number);
-  }
-
-  /** A steady viewer got a copy of `frame`. Called for every copy. */
-  countCopy(room: Room, frame: Copies, now: number): void {
-    frame.lastAt = now;
-    if (frame.count === 0) {
-      frame.firstAt = now;
-      this.#spreading.push({ room, frame });
-    }
-    frame.count += 1;
-  }
-
-  /** Hands over what has gathered. */
-  take(tally: Tally) {
-    for (const { room, frame } of this.#spreading.splice(0)) {
-      for (const seq of frame.batches) {
-        for (const number of [room.index, seq, frame.firstAt, frame.lastAt, frame.count]) this.#copies.push(number);
-      }
-      frame.count = 0;
-    }
-    return {
-      /** Whole seconds since `begin` that are over: frames, comments, bytes; frames, comments, … */
-      seconds: tally.takeSeconds(),
-      /** Durations in ms. */
-      connect: this.connect.take(),
-      caughtUp: this.caughtUp.take(),
-      ack: this.ack.take(),
-      /** Batches that a sampled viewer got: room, seq, time; room, … */
-      received: this.#received.take(),
-      /** Comments whose ack came: room, seq, time at which it was due; room, … */
-      acked: this.#acked.take(),
-      /** Copies of a batch that steady viewers got: room, seq, first, last, count; room, … */
-      copies: this.#copies.take(),
-      /** Rooms that lost a steady viewer, once for each. */
-      lostSteady: this.lostSteady.take(),
-      /** Rooms of steady viewers that are up and had no frame since `begin`, once for each; in the last report. */
-      unheard: this.unheard.take(),
     };
   }
 }

@@ -13,10 +13,8 @@ function makeBatch(changed: Partial<BatchMessage> = {}): BatchMessage {
   return { type: 'batch', seq: 8, prev: 4, at: 1, viewers: 1, comments, ...changed };
 }
 
-const IDENTITY = identify(makeBatch());
-
 it('a message is known by its seq, its prev, its comments and the batches in it', () => {
-  expect(IDENTITY).toEqual({ seq: 8, prev: 4, comments: 5, batches: [5, 7, 8] });
+  expect(identify(makeBatch())).toEqual({ seq: 8, prev: 4, comments: 5, batches: [5, 7, 8] });
 });
 
 it('what has no seq or no comments is none', () => {
@@ -26,14 +24,12 @@ it('what has no seq or no comments is none', () => {
 
 describe('a fault', () => {
   it('is none in a good message', () => {
-    expect(findFault(makeBatch(), IDENTITY)).toBeUndefined();
+    expect(findFault(makeBatch())).toBeUndefined();
   });
 
   it.each<[string, BatchMessage, RegExp]>([
-    ['another seq', makeBatch({ seq: 9 }), /batch 9 after 4 was taken for batch 8/],
-    ['another prev', makeBatch({ prev: 3 }), /was taken for/],
+    ['a seq that none of its comments has', makeBatch({ seq: 9 }), /batch 9 after 4 ends with comments of batch 8/],
     ['no comments', makeBatch({ comments: [] }), /holds no comment/],
-    ['fewer comments', makeBatch({ comments: [comment('8.0')] }), /holds 1 comments in one copy and 5 in another/],
     ['a place left out', idsOf('5.0', '5.2', '7.0', '8.0', '8.1'), /5\.2 at place 1/],
     ['a batch that begins late', idsOf('5.0', '5.1', '7.1', '8.0', '8.1'), /7\.1 at place 0/],
     ['a batch before prev', idsOf('4.0', '5.0', '7.0', '8.0', '8.1'), /4\.0/],
@@ -49,7 +45,7 @@ describe('a fault', () => {
     ['a time before the message', withComment({ at: -1 }), /has at -1/],
     ['no name', withComment({ name: undefined as unknown as string }), /has name/],
   ])('is %s', (_what, message, sentence) => {
-    expect(findFault(message, IDENTITY)).toMatch(sentence);
+    expect(findFault(message)).toMatch(sentence);
   });
 });
 

@@ -16,11 +16,6 @@ function serverFrame(opcode: number, payload: Buffer): Buffer {
 class Notes implements FrameReader {
   readonly frames: { first: number; payload: Buffer }[] = [];
   readonly broken: string[] = [];
-  readonly keepsPayloads: boolean;
-
-  constructor(keepsPayloads = true) {
-    this.keepsPayloads = keepsPayloads;
-  }
 
   get payloads(): Buffer[] {
     return this.frames.map(({ payload }) => payload);
@@ -75,16 +70,6 @@ describe('a frame cut in two', () => {
       expect(notes.frames.map((got) => got.payload.length)).toEqual([3, length, 5]);
       expect(notes.frames[1]?.first).toBe(0x82);
       expect(haveSameBytes(notes.payloads.slice(1, 2), [payload])).toBe(true);
-    }
-  });
-
-  it('is told without its payload where nobody looks at it', () => {
-    const stream = Buffer.concat([serverFrame(2, payloadOf(1_000)), serverFrame(9, payloadOf(5))]);
-    for (let cut = 1; cut < stream.length; cut += 1) {
-      const notes = new Notes(false);
-      feed(stream, [cut], notes);
-      expect(notes.frames.map(({ first }) => first)).toEqual([0x82, 0x89]);
-      expect(notes.payloads[1]).toEqual(payloadOf(5));
     }
   });
 });

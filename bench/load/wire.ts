@@ -3,7 +3,6 @@
 const HEAD_ENDS = '\r\n\r\n';
 /** A longer head is no HTTP. */
 const MOST_HEAD = 16_384;
-/** What is kept of a refusal's body. */
 const MOST_BODY = 4_096;
 
 /** The upgrade request; '' asks for no subprotocol or no extensions. */
@@ -23,7 +22,6 @@ export function upgradeRequest(path: string, host: string, subprotocol: string, 
 
 export type HandshakeAnswer =
   | { readonly kind: 'more' }
-  /** Frames begin at `bytes[start]`. */
   | { readonly kind: 'upgraded'; readonly bytes: Buffer; readonly start: number; readonly end: number }
   | { readonly kind: 'refused'; readonly why: string };
 
@@ -32,7 +30,6 @@ export class HandshakeReader {
   readonly #subprotocol: string;
   #kept: Buffer | null = null;
 
-  /** @param subprotocol that was offered, '' for none */
   constructor(subprotocol: string) {
     this.#subprotocol = subprotocol;
   }
@@ -42,25 +39,24 @@ export class HandshakeReader {
     const part = bytes.subarray(0, length);
     const all: Buffer = this.#kept === null ? part : Buffer.concat([this.#kept, part]);
     const headEnd = all.indexOf(HEAD_ENDS);
-    const head = all.toString('latin1', 0, Math.max(0, headEnd));
-    const start = headEnd + HEAD_ENDS.length;
     if (headEnd === -1 && all.length > MOST_HEAD) {
       return { kind: 'refused', why: 'sent something that is no HTTP answer' };
     }
-    if (headEnd !== -1 && /^HTTP\/1\.1 101 /.test(head)) {
+    const head = all.toString('latin1', 0, Math.max(0, headEnd));
+    const start = headEnd + HEAD_ENDS.length;
+    if (/^HTTP\/1\.1 101 /.test(head)) {
       const agreed = /\r\nsec-websocket-protocol: *([^\r]*?) *(?:\r|$)/i.exec(head)?.[1] ?? '';
       if (agreed === this.#subprotocol) return { kind: 'upgraded', bytes: all, start, end: all.length };
       return { kind: 'refused', why: `agreed to the subprotocol '${agreed}', asked for '${this.#subprotocol}'` };
     }
-    const wanted = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? Number.POSITIVE_INFINITY);
-    if (headEnd !== -1 && all.length - start >= Math.min(wanted, MOST_BODY)) {
+    const body = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? MOST_BODY);
+    if (headEnd !== -1 && all.length - start >= Math.min(body, MOST_BODY)) {
       return { kind: 'refused', why: describeRefusal(all) };
     }
     this.#kept = Buffer.from(all);
     return { kind: 'more' };
   }
 
-  /** What an answer that ended too soon says; undefined for none at all. */
   describeRest(): string | undefined {
     return this.#kept === null ? undefined : describeRefusal(this.#kept);
   }
@@ -79,7 +75,7 @@ function describeRefusal(answer: Buffer): string {
 /** The parts of a frame's first byte. */
 export const FIN = 0x80;
 export const OPCODE = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
-const CONTROL = 0x08;
+export const CONTROL = 0x08;
 
 const MASKED = 0x80;
 
@@ -92,7 +88,6 @@ export function writeHeader(into: Buffer, at: number, opcode: number, length: nu
   return into.writeUInt32BE(0, end);
 }
 
-/** A client's frame with a payload that is not masked. */
 export function clientFrame(opcode: number, payload: Buffer): Buffer {
   const frame = Buffer.allocUnsafe(8 + payload.length);
   const start = writeHeader(frame, 0, opcode, payload.length);
@@ -104,105 +99,67 @@ const MOST_PAYLOAD = 256 * 1024 * 1024;
 
 /** Reads the frames of one connection. Bytes belong to the parser and are valid during the call only. */
 export interface FrameReader {
-  /** Whether it looks at payloads; otherwise a frame that is cut across reads is told without its payload. */
-  readonly keepsPayloads: boolean;
-  /** A whole frame: its first header byte, and its payload in `bytes[start, end)`. */
   onFrame(first: number, bytes: Buffer, start: number, end: number): void;
   /** What came is not a server's WebSocket frame; nothing after it is read. */
   onBroken(why: string): void;
 }
 
-const EMPTY = Buffer.alloc(0);
-
-/** A frame whose header is here and whose payload is not all here. */
-interface CutFrame {
-  readonly first: number;
-  readonly length: number;
-  readonly payload: Buffer | null;
-  have: number;
-}
+const SHORTEST_HEADER = 2;
 
 /**
  * The frames of one connection. A read usually holds whole frames: they are handed on where they lie, without a copy.
- * A frame that is cut across reads is gathered.
+ * What is left of a read is kept until the whole frame is there.
  */
 export class FrameParser {
   readonly #reader: FrameReader;
-  /** The beginning of a header. */
-  #header = EMPTY;
-  #cut: CutFrame | null = null;
+  #parts: Buffer[] = [];
+  #have = 0;
+  #need = 0;
   #isBroken = false;
 
   constructor(reader: FrameReader) {
     this.#reader = reader;
   }
 
-  /** Reads `bytes[from, to)`, which follows what the last call read. */
   parse(bytes: Buffer, from: number, to: number): void {
-    let at = from;
-    while (at < to && !this.#isBroken) {
-      if (this.#cut !== null) at = this.#fill(this.#cut, bytes, at, to);
-      else if (this.#header.length > 0) at = this.#resumeHeader(bytes, at, to);
-      else at = this.#take(bytes, at, to);
+    if (this.#parts.length === 0) {
+      this.#take(bytes, from, to);
+      return;
     }
+    const part = bytes.subarray(from, to);
+    this.#parts.push(Buffer.from(part));
+    this.#have += part.length;
+    if (this.#have < this.#need) return;
+    const whole = Buffer.concat(this.#parts.splice(0));
+    this.#take(whole, 0, whole.length);
   }
 
-  #take(bytes: Buffer, at: number, to: number): number {
-    const header = at + 1 < to ? headerLength(bytes[at + 1] as number) : 0;
-    const start = at + header;
-    if (header === 0 || start > to) {
-      this.#header = Buffer.from(bytes.subarray(at, to));
-      return to;
+  #take(bytes: Buffer, from: number, to: number): void {
+    for (let at = from; at < to && !this.#isBroken; ) {
+      const header = at + 1 < to ? headerLength(bytes[at + 1] as number) : SHORTEST_HEADER;
+      const start = at + header;
+      const length = start > to ? 0 : payloadLength(bytes, at, header);
+      if (length < 0) {
+        this.#isBroken = true;
+        this.#reader.onBroken('a frame with a mask, or of more than 256 MB');
+        return;
+      }
+      const end = start + length;
+      if (end > to) {
+        this.#parts = [Buffer.from(bytes.subarray(at, to))];
+        this.#have = to - at;
+        this.#need = end - at;
+        return;
+      }
+      this.#reader.onFrame(bytes[at] as number, bytes, start, end);
+      at = end;
     }
-    const first = bytes[at] as number;
-    const length = payloadLength(bytes, at, header);
-    if (length < 0 || start + length > to) return this.#beginCut(first, length, start);
-    this.#reader.onFrame(first, bytes, start, start + length);
-    return start + length;
-  }
-
-  #resumeHeader(bytes: Buffer, at: number, to: number): number {
-    const before = this.#header.length;
-    const all = Buffer.concat([this.#header, bytes.subarray(at, Math.min(to, at + 10 - before))]);
-    const header = all.length < 2 ? 2 : headerLength(all[1] as number);
-    if (all.length < header) {
-      this.#header = all;
-      return to;
-    }
-    this.#header = EMPTY;
-    return this.#beginCut(all[0] as number, payloadLength(all, 0, header), at + header - before);
-  }
-
-  #beginCut(first: number, length: number, start: number): number {
-    if (length < 0) {
-      this.#isBroken = true;
-      this.#reader.onBroken('a frame with a mask, or of more than 256 MB');
-    } else if (length === 0) {
-      this.#reader.onFrame(first, EMPTY, 0, 0);
-    } else {
-      const isKept = this.#reader.keepsPayloads || (first & CONTROL) !== 0;
-      this.#cut = { first, length, payload: isKept ? Buffer.allocUnsafe(length) : null, have: 0 };
-    }
-    return start;
-  }
-
-  #fill(cut: CutFrame, bytes: Buffer, at: number, to: number): number {
-    const { first, length, payload, have } = cut;
-    const end = Math.min(to, at + length - have);
-    if (payload !== null) bytes.copy(payload, have, at, end);
-    cut.have += end - at;
-    if (cut.have === length) {
-      this.#cut = null;
-      this.#reader.onFrame(first, payload ?? EMPTY, 0, payload?.length ?? 0);
-    }
-    return end;
   }
 }
 
-/** Bytes of a header by its second byte. */
 function headerLength(second: number): number {
   const length = second & 0x7f;
-  if (length < 126) return 2;
+  if (length < 126) return SHORTEST_HEADER;
   return length === 126 ? 4 : 10;
 }
 
@@ -210,8 +167,8 @@ function headerLength(second: number): number {
 function payloadLength(bytes: Buffer, at: number, header: number): number {
   const second = bytes[at + 1] as number;
   if (second > 0x7f) return -1;
-  if (header === 2) return second;
-  if (header === 4) return ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+  if (header === SHORTEST_HEADER) return second;
+  if (header === 4) return bytes.readUInt16BE(at + 2);
   const length = bytes.readUInt32BE(at + 2) * 2 ** 32 + bytes.readUInt32BE(at + 6);
   return length > MOST_PAYLOAD ? -1 : length;
 }

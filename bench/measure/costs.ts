@@ -1,15 +1,18 @@
 /** What frames and viewers cost a server: CPU a frame, CPU of the main thread, memory a viewer. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { compiledFile } from '../../src/compiled-file.ts';
-import { CASES, countPushes, Workshop } from '../peers/cases.ts';
-import { compareTurns, findRemarks } from '../peers/command.ts';
+import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
+import { type Load, startLoad } from '../load/load.ts';
+import { type LoadPlan, READING } from '../load/plan.ts';
+import { CASES, countPushes, makeWorkshop } from '../peers/cases.ts';
+import { compareTurns, findRemarks } from '../peers/comparison.ts';
 import { FLOOR, VOLLEY } from '../peers/contenders.ts';
 import { duel } from '../peers/duel.ts';
 import { describeSpread } from '../report/text.ts';
-import { Feed } from '../run/feed.ts';
-import { startVolley } from '../run/server.ts';
-import { MetricsPage, readMemory } from '../run/server-stats.ts';
-import { openViewers, sleep } from './idle-load.ts';
+import { startSteadyFeed } from '../run/feed.ts';
+import { startVolley, type Volley } from '../run/server.ts';
+import { fetchMetrics, readMemory } from '../run/server-stats.ts';
 
 type Print = (line: string) => void;
 
@@ -21,7 +24,7 @@ const COMPILE_MS = 4_000;
 /** Server CPU a delivered frame, against the least that a host could do, in windows that alternate. */
 export async function measurePushCost(options: PushCostOptions, print: Print): Promise<void> {
   const { viewers, comments, interval, seconds } = options;
-  const workshop = new Workshop();
+  const workshop = makeWorkshop();
   try {
     const prepared = await FLOOR.prepare(workshop);
     if ('missing' in prepared) {
@@ -48,16 +51,36 @@ export async function measurePushCost(options: PushCostOptions, print: Print): P
   }
 }
 
+/** Opens viewers that only read; those that are not sampled count frames. */
+export function openViewers(url: string, rooms: readonly string[], plan: Partial<LoadPlan>): Promise<Load> {
+  const paths = rooms.map((room) => `/rooms/${room}`);
+  const defaults = { subprotocol: SUBPROTOCOLS[1], protocol: 'volley', connections: 1, counted: true } as const;
+  return startLoad({ ...READING, ...defaults, sampleEvery: 1_000, url, paths, ...plan });
+}
+
+/** A server that pushes `comments` comments each `every` ms to `viewers` viewers of one room, while `run` runs. */
+async function withCrowd<T>(
+  { viewers, comments, every }: { viewers: number; comments: number; every: number },
+  run: (volley: Volley) => Promise<T>,
+  env = process.env,
+): Promise<T> {
+  const volley = await startVolley(['--workers', '1', '--interval', String(every)], 'volley', env);
+  const feed = startSteadyFeed(volley.apiUrl, ['r'], comments, every);
+  try {
+    const load = await openViewers(volley.viewerUrl, ['r'], { connections: viewers });
+    const result = await run(volley);
+    await load.stop();
+    return result;
+  } finally {
+    feed.stop();
+    await volley.child.stop();
+  }
+}
+
 type MainThreadOptions = Record<'few' | 'many' | 'comments' | 'seconds' | 'turns', number>;
 
 /** What main does for a push, whatever the number of viewers: these must not depend on it. */
-const COUNTERS = [
-  'volley_messages_total',
-  'volley_frames_encoded_total',
-  'volley_ring_bytes_total',
-  // Last: what the others are held against.
-  'volley_pushes_total',
-] as const;
+const COUNTERS = ['messages_total', 'frames_encoded_total', 'ring_bytes_total', 'pushes_total'];
 
 /** Comments differ in length, so bytes a push do by this much. */
 const UNEVEN = 0.1;
@@ -67,43 +90,37 @@ const EDGE = 2;
 
 /** CPU of the main thread with many viewers against few, same comments; and that its counters do not grow. */
 export async function measureMainThread(options: MainThreadOptions, print: Print): Promise<void> {
+  const { turns, seconds, few, many } = options;
   const more: number[] = [];
-  for (let turn = 1; turn <= options.turns; turn += 1) {
-    const few = await readMain(options, options.few);
-    const many = await readMain(options, options.many);
-    more.push(many.cpu - few.cpu);
-    print(
-      `turn ${turn}: main thread ${few.cpu.toFixed(4)} cores with ${options.few} viewers, ${many.cpu.toFixed(4)} with ${options.many}`,
-    );
-    const pushes = (few.counts.at(-1) ?? 0) * options.seconds;
+  for (let turn = 1; turn <= turns; turn += 1) {
+    const [least, most] = [await readMain(options, few), await readMain(options, many)];
+    more.push(most.cpu - least.cpu);
+    const cores = `${least.cpu.toFixed(4)} cores with ${few} viewers, ${most.cpu.toFixed(4)} with ${many}`;
+    print(`turn ${turn}: main thread ${cores}`);
+    const pushes = (least.counts.at(-1) ?? 0) * seconds;
     for (const [i, name] of COUNTERS.entries()) {
-      const [one = 0, other = 0] = [few.counts[i], many.counts[i]];
-      print(`  ${name} a second: ${one.toFixed(1)} and ${other.toFixed(1)}`);
-      if (other > one * (1 + UNEVEN + EDGE / pushes)) throw new Error(`${name} grows with the viewers`);
+      const [one = 0, other = 0] = [least.counts[i], most.counts[i]];
+      print(`  volley_${name} a second: ${one.toFixed(1)} and ${other.toFixed(1)}`);
+      if (other > one * (1 + UNEVEN + EDGE / pushes)) throw new Error(`volley_${name} grows with the viewers`);
     }
   }
-  print(`main thread, ${options.many} viewers over ${options.few}: ${describeSpread(more, 4)} cores more`);
+  print(`main thread, ${many} viewers over ${few}: ${describeSpread(more, 4)} cores more`);
 }
 
-async function readMain({ comments, seconds }: MainThreadOptions, viewers: number) {
-  const { child, viewerUrl, apiUrl } = await startVolley(['--workers', '1']);
-  const load = await openViewers(viewerUrl, ['r'], { connections: viewers });
-  const feed = Feed.steady(apiUrl, ['r'], comments, 1_000);
-  const gather = async () => {
-    const page = await MetricsPage.fetch(apiUrl);
-    const cpu = page.sum('volley_thread_cpu_seconds_total', 'thread', 'main');
-    return [performance.now() / 1_000, cpu, ...COUNTERS.map((name) => page.sum(name))];
-  };
-  await sleep(5_000);
-  const from = await gather();
-  await sleep(seconds * 1_000);
-  const to = await gather();
-  feed.stop();
-  await load.stop();
-  await child.stop();
-  const [elapsed = 0, ...grown] = to.map((value, i) => value - (from[i] ?? 0));
-  const [cpu = 0, ...counts] = grown.map((value) => value / elapsed);
-  return { cpu, counts };
+function readMain({ comments, seconds }: MainThreadOptions, viewers: number) {
+  return withCrowd({ viewers, comments, every: 1_000 }, async ({ apiUrl }) => {
+    const gather = async () => {
+      const page = await fetchMetrics(apiUrl);
+      const cpu = page.sum('volley_thread_cpu_seconds_total', 'thread', 'main');
+      return [performance.now() / 1_000, cpu, ...COUNTERS.map((name) => page.sum(`volley_${name}`))];
+    };
+    await sleep(5_000);
+    const from = await gather();
+    await sleep(seconds * 1_000);
+    const [elapsed = 0, ...grown] = (await gather()).map((value, i) => value - (from[i] ?? 0));
+    const [cpu = 0, ...counts] = grown.map((value) => value / elapsed);
+    return { cpu, counts };
+  });
 }
 
 type ViewerMemoryOptions = Record<'viewers' | 'comments' | 'seconds' | 'turns', number>;
@@ -114,33 +131,28 @@ type ViewerMemoryOptions = Record<'viewers' | 'comments' | 'seconds' | 'turns', 
  * to the system at a time of V8's choosing. For the same reason both collect garbage each second.
  */
 export async function measureViewerMemory(options: ViewerMemoryOptions, print: Print): Promise<void> {
+  const { viewers, turns } = options;
   const figures: number[] = [];
-  const few = Math.min(100, options.viewers / 2);
-  for (let turn = 1; turn <= options.turns; turn += 1) {
-    const { held: large, age } = await holdViewers(options, options.viewers);
+  const few = Math.min(100, viewers / 2);
+  for (let turn = 1; turn <= turns; turn += 1) {
+    const { held: large, age } = await holdViewers(options, viewers);
     const { held: small } = await holdViewers(options, few, age);
-    figures.push((large - small) / (options.viewers - few) / 1_024);
-    print(
-      `turn ${turn}: ${(small / 1e6).toFixed(1)} MB with ${few} viewers, ` +
-        `${(large / 1e6).toFixed(1)} MB with ${options.viewers}, ${figures.at(-1)?.toFixed(2)} KB a viewer`,
-    );
+    const each = (large - small) / (viewers - few) / 1_024;
+    figures.push(each);
+    const [less, more] = [small, large].map((bytes) => `${(bytes / 1e6).toFixed(1)} MB`);
+    print(`turn ${turn}: ${less} with ${few} viewers, ${more} with ${viewers}, ${each.toFixed(2)} KB a viewer`);
   }
-  print(`memory a viewer, ${options.viewers} viewers: ${describeSpread(figures)} KB`);
+  print(`memory a viewer, ${viewers} viewers: ${describeSpread(figures)} KB`);
 }
 
 /** A server's memory in bytes when it has pushed to `viewers` for a while, at least until it is of an age in ms. */
-async function holdViewers({ comments, seconds }: ViewerMemoryOptions, viewers: number, until = 0) {
+function holdViewers({ comments, seconds }: ViewerMemoryOptions, viewers: number, until = 0) {
   const collector = pathToFileURL(compiledFile('bench/measure/garbage-collector.js')).href;
   const env = { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${collector}` };
-  const { child, viewerUrl, apiUrl, pid } = await startVolley(['--workers', '1', '--interval', '200'], 'volley', env);
   const startedAt = performance.now();
-  const feed = Feed.steady(apiUrl, ['r'], comments, 200);
-  const load = await openViewers(viewerUrl, ['r'], { connections: viewers });
-  await sleep(Math.max(seconds * 1_000, until - (performance.now() - startedAt)));
-  const age = performance.now() - startedAt;
-  const held = readMemory(pid);
-  feed.stop();
-  await load.stop();
-  await child.stop();
-  return { held, age };
+  const hold = async ({ pid }: Volley) => {
+    await sleep(Math.max(seconds * 1_000, until - (performance.now() - startedAt)));
+    return { age: performance.now() - startedAt, held: readMemory(pid) };
+  };
+  return withCrowd({ viewers, comments, every: 200 }, hold, env);
 }

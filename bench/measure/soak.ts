@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { replayCommand } from '../../scripts/replay-command.ts';
 import { systemClock } from '../../src/clock.ts';
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
@@ -6,43 +7,31 @@ import { median } from '../report/text.ts';
 import { SAMPLE } from '../run/feed.ts';
 import { startVolley } from '../run/server.ts';
 import { readMemory } from '../run/server-stats.ts';
-import { openViewers, sleep } from './idle-load.ts';
+import { openViewers } from './costs.ts';
 
 /** `speed` is times faster than recorded. */
 type SoakOptions = Record<'viewers' | 'rooms' | 'minutes' | 'speed', number>;
-
-interface SoakResult {
-  readonly accepted: number;
-  /** Comments that every viewer of their room has heard. */
-  readonly heard: number;
-  readonly faults: readonly string[];
-  /** Server memory in MB, the median of the second and of the last quarter of the run. */
-  readonly early: number;
-  readonly late: number;
-}
 
 const ROUNDS = '1000000';
 
 /** Memory in the last quarter over that in the second: noise of the garbage collector, and no more. */
 export const MOST_GROWTH = 1.25;
 
-/** Time for the last comments to reach every viewer. */
 const SETTLE_MS = 5_000;
 
 /**
  * Replays a recording into many rooms for minutes, round after round, to viewers on all codecs that decode and check all
- * they hear.
+ * they hear. Returns comments accepted, those that every viewer of their room has heard, what went wrong, and the
+ * server's memory in MB, the median of the second and of the last quarter of the run.
  */
-export async function soak({ viewers, rooms, minutes, speed }: SoakOptions): Promise<SoakResult> {
+export async function soak({ viewers, rooms, minutes, speed }: SoakOptions) {
   const { child, viewerUrl, apiUrl, pid } = await startVolley(['--workers', '2', '--memory-bytes', '16777216']);
   const names = Array.from({ length: rooms }, (_, i) => `room-${i}`);
   // As many viewers in each room and on each codec, so that what all heard can be told from the sum.
   const each = Math.max(1, Math.floor(viewers / rooms / SUBPROTOCOLS.length));
+  const plan = { connections: each * rooms, counted: false, sampleEvery: 1 };
   const loads: Load[] = [];
-  for (const subprotocol of SUBPROTOCOLS) {
-    const plan = { subprotocol, connections: each * rooms, counted: false, sampleEvery: 1 };
-    loads.push(await openViewers(viewerUrl, names, plan));
-  }
+  for (const subprotocol of SUBPROTOCOLS) loads.push(await openViewers(viewerUrl, names, { ...plan, subprotocol }));
   for (const load of loads) await load.begin();
   const stop = new AbortController();
   const replays = names.map((room) => replay(apiUrl, room, speed, stop.signal));

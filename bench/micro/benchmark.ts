@@ -5,18 +5,17 @@ import { do_not_optimize, measure } from 'mitata';
 import { BenchError } from '../bench-error.ts';
 import { median } from '../report/text.ts';
 
-/** One function that is timed. */
 export interface MicroBenchmark<Result = unknown> {
   readonly name: string;
-  /** What one call handles, and how many of them: `comment` and 1,000. */
-  readonly unit: string;
+  /** How many of what one call handles: 1,000 and `comment`. */
   readonly units: number;
-  /** Brings about what `run` needs; before every call, and not timed. With it calls are timed one by one. */
-  prepare?(): unknown;
+  readonly unit: string;
   /** What is timed. It returns something that the whole work was needed for. */
   run(): Result | Promise<Result>;
   /** Throws when the result of a call is wrong. Called before and after the timing: nothing broken has a figure. */
   check(result: Awaited<Result>): void;
+  /** Brings about what `run` needs; before every call, and not timed. With it calls are timed one by one. */
+  prepare?(): unknown;
 }
 
 export interface MicroGroup {
@@ -24,14 +23,8 @@ export interface MicroGroup {
   readonly benchmarks: readonly MicroBenchmark[];
 }
 
-/** What a benchmark showed. Times are ns a call; short calls are timed many at once, and a sample is then their mean. */
-export interface MicroFigures extends Record<'units' | 'median' | 'mean' | 'p99' | 'least' | 'samples', number> {
-  readonly group: string;
-  readonly name: string;
-  readonly unit: string;
-  /** Bytes that a call allocates, on the heap and in array buffers; null where garbage was collected in each. */
-  readonly allocated: number | null;
-}
+/** What a benchmark showed; see docs/bench.md. */
+export type MicroFigures = Awaited<ReturnType<typeof measureBenchmark>>;
 
 /** `time`: ns in timed calls. `batch`: calls to a sample of a short call. `most`: samples where every call is prepared. */
 type MicroEffort = Readonly<Record<'time' | 'batch' | 'most' | 'rounds' | 'looks', number>>;
@@ -41,7 +34,6 @@ export const FULL: MicroEffort = { time: 642e6, batch: 512, most: 10_000, rounds
 /** That everything runs. The figures are those of code that V8 has hardly compiled. */
 export const QUICK: MicroEffort = { time: 1e6, batch: 16, most: 12, rounds: 1, looks: 3 };
 
-/** Characters of what was wrong: two batches that differ make a long message. */
 const MOST_SAID = 300;
 
 /** @throws BenchError when the result is wrong or there is no figure above 0 */
@@ -53,19 +45,7 @@ export async function measureBenchmark(group: string, benchmark: MicroBenchmark,
   const allocated = await allocatedBytes(benchmark, effort);
   await checkOnce(fullName, benchmark, 'broke while it was timed');
   if (!(p50 > 0 && mean > 0)) throw new BenchError(`${fullName} gave no figure: its median is ${p50} ns`);
-  const figures: MicroFigures = {
-    group,
-    name,
-    unit,
-    units,
-    median: p50,
-    mean,
-    p99,
-    least,
-    samples: samples.length,
-    allocated,
-  };
-  return figures;
+  return { group, name, unit, units, median: p50, mean, p99, least, samples: samples.length, allocated };
 }
 
 async function checkOnce(fullName: string, benchmark: MicroBenchmark, what: string): Promise<void> {
@@ -98,34 +78,28 @@ async function time(benchmark: MicroBenchmark, effort: MicroEffort) {
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
+const NOTHING = { run: () => undefined };
+
 /**
  * Bytes that one call allocates: the median of calls in which no garbage was collected, and of several such rounds the
- * least, since V8 sometimes counts in coarse steps for a while.
+ * least, since V8 sometimes counts in coarse steps for a while. null where garbage was collected in each.
  */
 async function allocatedBytes(benchmark: MicroBenchmark, { rounds, looks }: MicroEffort): Promise<number | null> {
   const found: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     collectGarbage();
-    const own = await look(
-      () => undefined,
-      () => undefined,
-      looks,
-    );
-    const all = await look(
-      () => benchmark.prepare?.(),
-      () => benchmark.run(),
-      looks,
-    );
-    if (own !== null && all !== null) found.push(Math.max(0, all - own));
+    const own = await look(NOTHING, looks);
+    const all = await look(benchmark, looks);
+    if (!Number.isNaN(all - own)) found.push(Math.max(0, all - own));
   }
   return found.length === 0 ? null : Math.min(...found);
 }
 
-async function look(prepare: () => unknown, run: () => unknown, looks: number): Promise<number | null> {
+async function look({ prepare, run }: Pick<MicroBenchmark, 'prepare' | 'run'>, looks: number): Promise<number> {
   const profiler = new GCProfiler();
   const seen: number[] = [];
   for (let i = 0; i < looks; i += 1) {
-    await prepare();
+    await prepare?.();
     profiler.start();
     const before = usedBytes();
     const running = run();
@@ -133,7 +107,7 @@ async function look(prepare: () => unknown, run: () => unknown, looks: number): 
     const after = usedBytes();
     if (profiler.stop()?.statistics.length === 0) seen.push(after - before);
   }
-  return seen.length === 0 ? null : median(seen);
+  return median(seen);
 }
 
 function usedBytes(): number {

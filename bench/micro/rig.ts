@@ -23,16 +23,14 @@ const RING = 16_777_216;
 
 export const COMMENTS: readonly RecordedComment[] = readComments().comments;
 
-/** Comments as sockets brought them, without an identity. */
-export const SOCKET_DRAFTS: readonly Draft[] = COMMENTS.map((comment) => draftOf(comment, false));
+export const SOCKET_DRAFTS: readonly Draft[] = COMMENTS.map((comment) => draftOf(comment, 'none'));
 
-function draftOf(comment: RecordedComment, hasIdentity: boolean): Draft {
-  const draft = checkComment(comment, MAX_TEXT, hasIdentity ? 'full' : 'none');
+function draftOf(comment: RecordedComment, identity: 'full' | 'none'): Draft {
+  const draft = checkComment(comment, MAX_TEXT, identity);
   if (typeof draft === 'string') throw new BenchError(`the sample holds a comment that volley refuses: ${draft}`);
   return draft;
 }
 
-/** The text message in which a viewer sends `comment`. */
 export function socketMessage({ text, mode, color, size }: RecordedComment, ref: string): string {
   return JSON.stringify({ type: 'comment', ref, text, mode, color, size });
 }
@@ -52,7 +50,6 @@ export class Carousel<T> {
     return this.last;
   }
 
-  /** What {@link next} returned. */
   get last(): T {
     return this.all[this.#index] as T;
   }
@@ -71,7 +68,7 @@ export function takenBatches(count: number): Waiting[][] {
   const batches: Waiting[][] = [];
   for (let first = 0; first + count <= COMMENTS.length; first += Math.min(count, STEP)) {
     const taken = COMMENTS.slice(first, first + count).map((comment, number) => {
-      const { text, mode, color, size, user, name, extra } = draftOf(comment, count > 1);
+      const { text, mode, color, size, user, name, extra } = draftOf(comment, count > 1 ? 'full' : 'none');
       const at = AT + Math.floor((number * 1_000) / count);
       return { text, mode, color, size, user, name, extra, at, origin: ORIGIN, number };
     });
@@ -99,15 +96,11 @@ export class HandClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
-  /** Runs every timer that falls due within `ms`, in order. */
   advance(ms: number): void {
     const end = this.#now + ms;
-    for (;;) {
-      let next: { readonly at: number; readonly run: () => void } | undefined;
-      for (const timer of this.#timers) {
-        if (timer.at <= end && (next === undefined || timer.at < next.at)) next = timer;
-      }
-      if (next === undefined) break;
+    const earliest = () =>
+      [...this.#timers].reduce((one, other) => (other.at < one.at ? other : one), { at: end + 1, run() {} });
+    for (let next = earliest(); next.at <= end; next = earliest()) {
       this.#timers.delete(next);
       this.#now = next.at;
       next.run();
@@ -116,31 +109,24 @@ export class HandClock implements Clock {
   }
 }
 
-/** A ring with one reader. */
-export class RingEnd {
-  readonly writer: RingWriter;
-  readonly reader: RingReader;
-  head = 0;
+export type RingEnd = ReturnType<typeof makeRing>;
 
-  /** @param shards that the ring has masks for */
-  constructor(shards = 1) {
-    const memory = createRing(RING, shards);
-    this.writer = new RingWriter(memory);
-    this.writer.attach(0);
-    this.reader = new RingReader(memory, 0);
-  }
-
-  /** Reads everything that was pushed, which makes room for more. Frames are copies. */
-  read(): Uint8Array[] {
-    const frames: Uint8Array[] = [];
-    this.reader.read(this.head, (_topic, frame) => frames.push(Uint8Array.from(frame)));
-    return frames;
-  }
-
-  /** The same, without looking at it. */
-  skip(): void {
-    this.reader.read(this.head, () => undefined);
-  }
+/** A ring with one reader. @param shards that it has masks for */
+export function makeRing(shards = 1) {
+  const memory = createRing(RING, shards);
+  const writer = new RingWriter(memory);
+  writer.attach(0);
+  const reader = new RingReader(memory, 0);
+  const end = {
+    ...{ writer, reader, head: 0 },
+    read(): Uint8Array[] {
+      const frames: Uint8Array[] = [];
+      reader.read(end.head, (_topic, frame) => frames.push(Uint8Array.from(frame)));
+      return frames;
+    },
+    skip: (): void => reader.read(end.head, () => undefined),
+  };
+  return end;
 }
 
 /**
@@ -149,98 +135,78 @@ export class RingEnd {
  */
 const KEPT = 4_194_304;
 
-/** The defaults of the settings. */
 const LIMITS = { interval: INTERVAL, heartbeat: HEARTBEAT, maxBatch: 1_000, maxPending: 5_000, maxPendingAll: 200_000 };
+const SIZES = { maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT), maxRecalled: mostRecalled(16 * 1_048_576) };
 
 const rethrow = (_room: unknown, error: unknown): never => {
   throw error;
 };
 
-/** Rooms with one viewer each, on the memory store and a clock that is moved by hand. */
-export class RoomsRig {
-  readonly clock = new HandClock();
-  readonly counters = createMainCounters();
-  stored = 0;
-  failed = 0;
-  readonly origin: Origin = { stored: () => (this.stored += 1), failed: () => (this.failed += 1) };
-  readonly store = new MemoryStore({ comments: 10_000, bytes: KEPT, age: 3_600_000, clock: this.clock });
-  readonly rooms: Rooms;
-  readonly names: readonly string[];
-  /** Pushes that {@link fire} waits for. */
-  #missing = 0;
-  #committed = (): void => undefined;
-  readonly #drafts = new Carousel(SOCKET_DRAFTS);
+export type RoomsRig = Awaited<ReturnType<typeof makeRooms>>;
 
-  private constructor(rooms: number, codec: Codec, end: RingEnd | undefined) {
-    const { clock, counters, store } = this;
-    const committed = (room: Room, seq: number): void => {
-      this.rooms.committed(room, seq);
-      this.#missing -= 1;
-      if (this.#missing === 0) this.#committed();
-    };
-    const wake = (_shard: number, head: number): void => {
-      if (end !== undefined) end.head = head;
-    };
-    // Without a ring every push is committed in the turn in which it comes.
-    const sink =
-      end === undefined
-        ? {
-            push: (room: Room, batches: readonly { seq: number }[]) => committed(room, batches.at(-1)?.seq ?? room.seq),
-            pushPresence: () => undefined,
-          }
-        : new Pusher({
-            clock,
-            ring: end.writer,
-            counters,
-            wake,
-            committed,
-            oversized: (room) => rethrow(room, 'too large'),
-          });
-    const sizes = { maxPushBytes: largestBatch(LIMITS.maxBatch, MAX_TEXT), maxRecalled: mostRecalled(16 * 1_048_576) };
-    this.rooms = new Rooms({ ...LIMITS, ...sizes, clock, store, sink, shards: 1, counters, onFault: rethrow });
-    this.names = Array.from({ length: rooms }, (_, i) => `room-${i}`);
-    for (const name of this.names) this.rooms.join(name, 0, codec, 1);
-  }
+/** Rooms with one viewer each. @param end the ring for pushes; without it they are committed in the turn they come */
+export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: RingEnd) {
+  const clock = new HandClock();
+  const counters = createMainCounters();
+  const store = new MemoryStore({ comments: 10_000, bytes: KEPT, age: 3_600_000, clock });
+  const drafts = new Carousel(SOCKET_DRAFTS);
+  const told = { stored: 0, failed: 0 };
+  const origin: Origin = { stored: () => (told.stored += 1), failed: () => (told.failed += 1) };
+  let missing = 0;
+  let allCommitted = (): void => undefined;
 
-  static async create(rooms: number, codec: Codec = JSON_CODEC, end?: RingEnd): Promise<RoomsRig> {
-    const rig = new RoomsRig(rooms, codec, end);
-    await rig.store.start({
-      tail: (batches) => rig.rooms.tail(batches),
-      recalled: (comments) => rig.rooms.recalled(comments),
-      state: (state) => rig.rooms.storeState(state),
-    });
-    return rig;
-  }
+  const committed = (room: Room, seq: number): void => {
+    rooms.committed(room, seq);
+    missing -= 1;
+    if (missing === 0) allCommitted();
+  };
+  const wake = (_shard: number, head: number): void => {
+    if (end !== undefined) end.head = head;
+  };
+  const oversized = (room: unknown): never => rethrow(room, 'too large');
+  const direct = {
+    push: (room: Room, batches: readonly { seq: number }[]) => committed(room, batches.at(-1)?.seq ?? room.seq),
+    pushPresence: () => undefined,
+  };
+  const sink =
+    end === undefined ? direct : new Pusher({ clock, ring: end.writer, counters, wake, committed, oversized });
+  const rooms: Rooms = new Rooms({ ...LIMITS, ...SIZES, clock, store, sink, shards: 1, counters, onFault: rethrow });
+  const names = Array.from({ length: count }, (_, i) => `room-${i}`);
+  for (const name of names) rooms.join(name, 0, codec, 1);
+  await store.start({
+    tail: (batches) => rooms.tail(batches),
+    recalled: (comments) => rooms.recalled(comments),
+    state: (state) => rooms.storeState(state),
+  });
 
-  /** Offers `each` real comments to every room; returns how many were accepted. */
-  offer(each: number): number {
-    let accepted = 0;
-    for (const name of this.names) {
-      for (let i = 0; i < each; i += 1) {
-        if (this.rooms.offer(name, this.#drafts.next(), this.origin, i) === undefined) accepted += 1;
+  return {
+    ...{ clock, counters, store, rooms, names, told, origin },
+
+    /** Offers `each` real comments to every room; returns how many were accepted. */
+    offer(each: number): number {
+      let accepted = 0;
+      for (const name of names) {
+        for (let i = 0; i < each; i += 1) if (rooms.offer(name, drafts.next(), origin, i) === undefined) accepted += 1;
       }
-    }
-    return accepted;
-  }
+      return accepted;
+    },
 
-  /** Has every room, each with something pending, fire at once. Resolves when all pushes are committed. */
-  fire(): Promise<void> {
-    this.#missing += this.names.length;
-    const all = new Promise<void>((resolve) => {
-      this.#committed = resolve;
-    });
-    this.clock.advance(INTERVAL);
-    return all;
-  }
+    /** Has every room, each with something pending, fire at once. Resolves when all pushes are committed. */
+    fire(): Promise<void> {
+      missing += names.length;
+      const all = new Promise<void>((resolve) => {
+        allCommitted = resolve;
+      });
+      clock.advance(INTERVAL);
+      return all;
+    },
 
-  /** Throws unless nothing is pending, nothing failed, and every room is at its newest batch. */
-  checkFired(): void {
-    equal(this.rooms.pending, 0);
-    equal(this.failed, 0);
-    for (const name of this.names) {
-      const room = this.rooms.get(name);
-      equal(room?.phase, 'idle');
-      equal(room?.seq, room?.ownSeq);
-    }
-  }
+    checkFired(): void {
+      equal(rooms.pending + told.failed, 0);
+      for (const name of names) {
+        const room = rooms.get(name);
+        equal(`${room?.phase} at ${room?.seq}`, `idle at ${room?.ownSeq}`);
+      }
+    },
+  };
 }

@@ -14,21 +14,22 @@ import {
   HEARTBEAT,
   INTERVAL,
   MAX_TEXT,
-  RingEnd,
-  RoomsRig,
+  makeRing,
+  makeRooms,
+  type RingEnd,
+  type RoomsRig,
   socketMessage,
 } from './rig.ts';
 
 const MANY = 1_000;
 
-/** From the time at which rooms are due until their pushes are committed. */
 export async function rooms(): Promise<MicroGroup> {
   const benchmarks = [
     await fire('1 room fires with 1 comment', 1, 1),
     await fire('1 room fires with 1,000 comments', 1, 1_000),
     await fire('1,000 rooms fire in one slot, 1 comment each', MANY, 1),
-    await fire('the same, pushed into the ring as JSON', MANY, 1, JSON_CODEC, new RingEnd()),
-    await fire('the same, pushed into the ring as msgpack', MANY, 1, MSGPACK_CODEC, new RingEnd()),
+    await fire('the same, pushed into the ring as JSON', MANY, 1, JSON_CODEC, makeRing()),
+    await fire('the same, pushed into the ring as msgpack', MANY, 1, MSGPACK_CODEC, makeRing()),
   ];
   return { name: 'rooms', benchmarks };
 }
@@ -41,60 +42,50 @@ async function fire(
   codec: Codec = JSON_CODEC,
   end?: RingEnd,
 ): Promise<MicroBenchmark<void>> {
-  const rig = await RoomsRig.create(units, codec, end);
+  const rig = await makeRooms(units, codec, end);
   const texts = new Set(COMMENTS.map(({ text }) => text));
-  let stored = 0;
   return {
-    name,
-    unit: 'room',
-    units,
+    ...{ name, unit: 'room', units, run: rig.fire },
     prepare: () => {
       end?.skip();
-      stored = rig.stored;
+      rig.told.stored = 0;
       equal(rig.offer(comments), units * comments);
     },
-    run: () => rig.fire(),
     check: () => {
-      equal(rig.stored - stored, units * comments);
+      equal(rig.told.stored, units * comments);
       rig.checkFired();
       const messages = end?.read().map((frame) => decodeFrame(codec, Buffer.from(frame))) ?? [];
       equal(messages.length, end === undefined ? 0 : units);
       for (const { seq, prev, viewers, comments: pushed } of messages) {
-        deepEqual([prev, viewers, pushed.length], [seq - 1, 1, 1]);
-        equal(texts.has(pushed[0]?.text ?? ''), true);
+        deepEqual([prev, viewers, pushed.length, texts.has(pushed[0]?.text ?? '')], [seq - 1, 1, 1, true]);
       }
     },
   };
 }
 
-/** What one comment costs until it is pending in its room. */
 export async function admission(): Promise<MicroGroup> {
   // Comments as a shard has them out of a message.
   const messages = new Carousel(
     COMMENTS.map((comment, i) => JSON.parse(socketMessage(comment, `r${i}`)) as Record<string, unknown>),
   );
+  const run = () => checkComment(messages.next(), MAX_TEXT, 'name');
   const check: MicroBenchmark<ReturnType<typeof checkComment>> = {
-    name: 'checkComment',
-    unit: 'comment',
-    units: 1,
-    run: () => checkComment(messages.next(), MAX_TEXT, 'name'),
+    ...{ name: 'checkComment', unit: 'comment', units: 1, run },
     check: (draft) => {
       deepEqual(draft, draftOf(messages.last));
       for (const message of messages.all) deepEqual(checkComment(message, MAX_TEXT, 'name'), draftOf(message));
       equal(checkComment({ ...messages.last, text: ' ' }, MAX_TEXT, 'name'), 'TEXT_INVALID');
     },
   };
-  const each = await RoomsRig.create(MANY);
+  const [one, own, each] = [await makeRooms(1), await makeRooms(MANY), await makeRooms(MANY)];
   const checkAndOffer = (): number => {
     let accepted = 0;
     for (const [i, name] of each.names.entries()) {
-      const draft = checkComment(messages.next(), MAX_TEXT, 'name');
+      const draft = run();
       if (typeof draft !== 'string' && each.rooms.offer(name, draft, each.origin, i) === undefined) accepted += 1;
     }
     return accepted;
   };
-  const one = await RoomsRig.create(1);
-  const own = await RoomsRig.create(MANY);
   const benchmarks = [
     check,
     offer('Rooms.offer, 1,000 comments to 1 room', one, () => one.offer(MANY)),
@@ -111,32 +102,22 @@ function draftOf({ text, mode, color, size }: Record<string, unknown>): Record<s
 
 function offer(name: string, rig: RoomsRig, run: () => number): MicroBenchmark<number> {
   return {
-    name,
-    unit: 'comment',
-    units: MANY,
+    ...{ name, unit: 'comment', units: MANY, run },
     // Empties the rooms that the call before has filled.
     prepare: async () => {
-      if (rig.rooms.pending === 0) return;
-      await rig.fire();
+      if (rig.rooms.pending > 0) await rig.fire();
       rig.checkFired();
     },
-    run,
-    check: (accepted) => {
-      equal(accepted, MANY);
-      equal(rig.rooms.pending, MANY);
-    },
+    check: (accepted) => deepEqual([accepted, rig.rooms.pending], [MANY, MANY]),
   };
 }
 
 const QUIET = 10_000;
 
-/** Viewers that come and go, and rooms in which nothing is said. */
 export async function presence(): Promise<MicroGroup> {
-  const watched = await RoomsRig.create(MANY);
+  const watched = await makeRooms(MANY);
   const comeAndGo: MicroBenchmark<number> = {
-    name: 'a viewer joins and leaves each of 1,000 rooms that are watched',
-    unit: 'viewer',
-    units: MANY,
+    ...{ name: 'a viewer joins and leaves each of 1,000 rooms that are watched', unit: 'viewer', units: MANY },
     run: () => {
       let most = 0;
       for (const name of watched.names) most += watched.rooms.join(name, 0, JSON_CODEC, 1).viewers;
@@ -148,11 +129,9 @@ export async function presence(): Promise<MicroGroup> {
       for (const room of watched.rooms.all()) equal(room.viewers, 1);
     },
   };
-  const empty = await RoomsRig.create(0);
+  const empty = await makeRooms(0);
   const openAndForget: MicroBenchmark<number> = {
-    name: '1,000 rooms get their first viewer, lose it, and are forgotten',
-    unit: 'room',
-    units: MANY,
+    ...{ name: '1,000 rooms get their first viewer, lose it, and are forgotten', unit: 'room', units: MANY },
     run: async () => {
       for (const name of watched.names) empty.rooms.join(name, 0, JSON_CODEC, 1);
       const open = empty.rooms.size;
@@ -187,30 +166,23 @@ function tellQuiet(name: string, unit: string, units: number, heartbeat: number,
     room.addViewers(0, JSON_CODEC, 1);
     quiet.add(room);
   }
+  const run = (): number => {
+    const before = told;
+    clock.advance(step);
+    return told - before;
+  };
   const benchmark: MicroBenchmark<number> = {
-    name,
-    unit,
-    units,
-    prepare: () => {
-      told = 0;
-    },
-    run: () => {
-      clock.advance(step);
-      return told;
-    },
+    ...{ name, unit, units, run, prepare: () => undefined },
     check: (count) => equal(count, wanted),
   };
   return benchmark;
 }
 
 async function pushPresences(): Promise<MicroBenchmark<void>> {
-  const end = new RingEnd();
-  const { clock } = await RoomsRig.create(QUIET, JSON_CODEC, end);
+  const end = makeRing();
+  const { clock } = await makeRooms(QUIET, JSON_CODEC, end);
   return {
-    name: 'the same through Rooms, pushed into the ring',
-    unit: 'room',
-    units: QUIET,
-    prepare: () => end.skip(),
+    ...{ name: 'the same through Rooms, pushed into the ring', unit: 'room', units: QUIET, prepare: end.skip },
     run: async () => {
       clock.advance(HEARTBEAT);
       // The pusher gathers a turn's presences and writes them in a microtask before this one.

@@ -1,5 +1,5 @@
 /** What a shard does with its viewers' comments, and the way between a shard and main, without uWebSockets.js. */
-import { deepEqual, equal } from 'node:assert/strict';
+import { deepEqual, equal, match } from 'node:assert/strict';
 import { MessageChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import { MODES } from '../../src/comment.ts';
 import { createShardCounters, ShardCounters } from '../../src/counters.ts';
@@ -12,115 +12,89 @@ import { Senders } from '../../workers/senders.ts';
 import { Traffic } from '../../workers/traffic.ts';
 import { Viewer, type ViewerSocket } from '../../workers/viewer.ts';
 import type { MicroBenchmark, MicroGroup } from './benchmark.ts';
-import { Carousel, COMMENTS, INTERVAL, RoomsRig, SOCKET_DRAFTS, socketMessage } from './rig.ts';
+import { Carousel, COMMENTS, INTERVAL, makeRooms, type RoomsRig, SOCKET_DRAFTS, socketMessage } from './rig.ts';
 
-/** Viewers that send one message each in a turn of the shard's loop. */
 const SENDERS = 100;
 
-/** The defaults of the settings. */
 const LIMITS: ShardLimits = {
-  host: '127.0.0.1',
-  port: 9_000,
-  workers: 1,
-  apiConnections: 1_024,
-  interval: 1_000,
-  maxPending: 5_000,
-  maxMessage: 4_096,
-  maxText: 200,
-  viewerNames: true,
-  maxBackpressure: 65_536,
-  catchUpBytes: 67_108_864,
-  slowClose: 30_000,
-  idleTimeout: 60,
+  ...{ host: '127.0.0.1', port: 9_000, workers: 1, apiConnections: 1_024, interval: 1_000, maxPending: 5_000 },
+  ...{ maxMessage: 4_096, maxText: 200, viewerNames: true, maxBackpressure: 65_536, catchUpBytes: 67_108_864 },
+  ...{ slowClose: 30_000, idleTimeout: 60 },
 };
 
 export function senders(): MicroGroup {
   return { name: 'senders', benchmarks: [receive(1), receive(SENDERS), deliver()] };
 }
 
-/** A shard's senders, whose viewers and whose port keep what they are handed. */
-class SendersRig {
-  readonly senders: Senders;
-  readonly outbox: Outbox;
-  readonly sent: string[] = [];
-  #turn: FromShard | undefined;
-  readonly #messages: Carousel<{ viewer: Viewer; traffic: Traffic; bytes: Buffer }>;
+function makeSenders() {
+  let turn: FromShard | undefined;
+  const sent: string[] = [];
+  const postMessage = (message: FromShard): void => {
+    turn = message;
+  };
+  const outbox = new Outbox({ postMessage } as unknown as MessagePort);
+  const all = new Senders(LIMITS, outbox, new ShardCounters(createShardCounters(1), 0));
+  const viewers = Array.from({ length: SENDERS }, (_, i) => {
+    const viewer = new Viewer(`room-${i}`, JSON_CODEC, { kind: 'now' });
+    viewer.open({ send: (text: string) => void sent.push(text) } as unknown as ViewerSocket);
+    viewer.welcome('welcome');
+    return { viewer, traffic: new Traffic() };
+  });
+  const messages = new Carousel(
+    COMMENTS.map((comment, i) => {
+      const sender = viewers[i % SENDERS] as (typeof viewers)[number];
+      return { ...sender, bytes: Buffer.from(socketMessage(comment, `r${i}`)) };
+    }),
+  );
+  return {
+    ...{ senders: all, sent },
 
-  constructor() {
-    const postMessage = (message: FromShard): void => {
-      this.#turn = message;
-    };
-    this.outbox = new Outbox({ postMessage } as unknown as MessagePort);
-    this.senders = new Senders(LIMITS, this.outbox, new ShardCounters(createShardCounters(1), 0));
-    const viewers = Array.from({ length: SENDERS }, (_, i) => {
-      const viewer = new Viewer(`room-${i}`, JSON_CODEC, { kind: 'now' });
-      viewer.open({ send: (text: string) => void this.sent.push(text) } as unknown as ViewerSocket);
-      viewer.welcome('welcome');
-      return { viewer, traffic: new Traffic() };
-    });
-    const bytesOf = (i: number) => Buffer.from(socketMessage(COMMENTS[i] as (typeof COMMENTS)[number], `r${i}`));
-    this.#messages = new Carousel(
-      COMMENTS.map((_, i) => ({ ...(viewers[i % SENDERS] as (typeof viewers)[number]), bytes: bytesOf(i) })),
-    );
-  }
+    receive(count: number): FromShard | undefined {
+      for (let i = 0; i < count; i += 1) {
+        const { viewer, traffic, bytes } = messages.next();
+        // A view of its own, as uWebSockets.js hands out.
+        const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+        if (!all.refuseAtSight(viewer, traffic, message, false)) all.receive(viewer, traffic, message);
+      }
+      outbox.flush();
+      return turn;
+    },
 
-  /** One turn of the loop: takes `count` messages and posts what they come to. */
-  receive(count: number): FromShard | undefined {
-    for (let i = 0; i < count; i += 1) {
-      const { viewer, traffic, bytes } = this.#messages.next();
-      // A view of its own, as uWebSockets.js hands out.
-      const message = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-      if (!this.senders.refuseAtSight(viewer, traffic, message, false)) this.senders.receive(viewer, traffic, message);
-    }
-    this.outbox.flush();
-    return this.#turn;
-  }
-
-  /** What main answers once it has stored the comments that were posted last; each in a batch of its own. */
-  receipts(): { kind: 'receipts'; stored: Float64Array; failed: [] } {
-    const { comments } = this.#turn as ShardTurn;
-    const stored = (comments?.rooms ?? []).flatMap((_, i) => [(comments?.first ?? 0) + i, 42, 0]);
-    return { kind: 'receipts', stored: Float64Array.from(stored), failed: [] };
-  }
-
-  /** Has what was posted last answered, so that the next is not refused BUSY. */
-  settle(): void {
-    if (this.#turn !== undefined) this.senders.deliver(this.receipts());
-    this.sent.length = 0;
-  }
+    /** What main answers once it has stored the comments that were posted last; each in a batch of its own. */
+    receipts(): { kind: 'receipts'; stored: Float64Array; failed: [] } {
+      const { comments } = (turn ?? {}) as Partial<ShardTurn>;
+      const stored = (comments?.rooms ?? []).flatMap((_, i) => [(comments?.first ?? 0) + i, 42, 0]);
+      return { kind: 'receipts', stored: Float64Array.from(stored), failed: [] };
+    },
+  };
 }
 
 function receive(count: number): MicroBenchmark<FromShard | undefined> {
-  const rig = new SendersRig();
+  const rig = makeSenders();
   const known = new Set(COMMENTS.map(({ text, mode, color, size }) => JSON.stringify([text, mode, color, size])));
   return {
     name: `Senders.receive and Outbox.flush, ${count} message${count === 1 ? '' : 's'} in a turn`,
-    unit: 'comment',
-    units: count,
-    prepare: () => rig.settle(),
-    run: () => rig.receive(count),
+    ...{ unit: 'comment', units: count, run: () => rig.receive(count) },
+    // What was posted last is answered, so that the next is not refused BUSY.
+    prepare: () => {
+      rig.senders.deliver(rig.receipts());
+      rig.sent.length = 0;
+    },
     check: (turn) => {
-      const { comments } = turn as ShardTurn;
-      equal(comments?.texts.length, count);
-      for (const [i, text] of comments?.texts.entries() ?? []) {
-        const comment: unknown = [text, MODES[comments?.modes[i] ?? -1], comments?.colors[i], comments?.sizes[i]];
-        equal(known.has(JSON.stringify(comment)), true);
-      }
-      deepEqual(rig.sent, []);
+      const { texts = [], modes = [], colors = [], sizes = [] } = (turn as ShardTurn).comments ?? {};
+      const comments = texts.map((text, i) => JSON.stringify([text, MODES[modes[i] ?? -1], colors[i], sizes[i]]));
+      deepEqual([comments.length, comments.filter((comment) => !known.has(comment)), rig.sent], [count, [], []]);
     },
   };
 }
 
 function deliver(): MicroBenchmark<readonly string[]> {
-  const rig = new SendersRig();
-  rig.receive(SENDERS);
+  const rig = makeSenders();
   let receipts = rig.receipts();
   return {
     name: `Senders.deliver, ${SENDERS} acks`,
-    unit: 'comment',
-    units: SENDERS,
+    ...{ unit: 'comment', units: SENDERS },
     prepare: () => {
-      if (rig.sent.length === 0) return;
       rig.receive(SENDERS);
       receipts = rig.receipts();
       rig.sent.length = 0;
@@ -131,12 +105,11 @@ function deliver(): MicroBenchmark<readonly string[]> {
     },
     check: (sent) => {
       equal(sent.length, SENDERS);
-      for (const text of sent) equal(/^\{"type":"ack","ref":"r\d+","id":"42\.0","seq":42\}$/.test(text), true);
+      for (const text of sent) match(text, /^\{"type":"ack","ref":"r\d+","id":"42\.0","seq":42\}$/);
     },
   };
 }
 
-/** The port itself, and main's end of it. */
 export async function handOver(): Promise<MicroGroup> {
   const benchmarks: MicroBenchmark[] = [];
   for (const size of [1, 100]) benchmarks.push(...passTurns(size), await take(size), await answer(size));
@@ -148,15 +121,10 @@ function turnsOf(size: number): Carousel<ShardTurn> {
   const turns: ShardTurn[] = [];
   for (let first = 0; first + size <= SOCKET_DRAFTS.length; first += size) {
     const drafts = SOCKET_DRAFTS.slice(first, first + size);
+    const column = <Key extends keyof (typeof drafts)[number]>(key: Key) => drafts.map((draft) => draft[key]);
     const comments = {
-      first: 1,
-      rooms: drafts.map((_, i) => `room-${i}`),
-      names: drafts.map(({ name }) => name),
-      texts: drafts.map(({ text }) => text),
-      modes: drafts.map(({ mode }) => mode),
-      colors: drafts.map(({ color }) => color),
-      sizes: drafts.map((draft) => draft.size),
-      extras: drafts.map(({ extra }) => extra),
+      ...{ first: 1, rooms: drafts.map((_, i) => `room-${i}`), names: column('name'), texts: column('text') },
+      ...{ modes: column('mode'), colors: column('color'), sizes: column('size'), extras: column('extra') },
     };
     turns.push({ kind: 'turn', joins: [], leaves: [], comments });
   }
@@ -202,13 +170,12 @@ function makeLink({ rooms, store, counters, clock }: RoomsRig) {
 }
 
 async function take(size: number): Promise<MicroBenchmark<number>> {
-  const rig = await RoomsRig.create(size);
+  const rig = await makeRooms(size);
   const { posted, take } = makeLink(rig);
   const turns = turnsOf(size);
   return {
     name: `ShardLink offers a turn of ${described(size)}`,
-    unit: 'comment',
-    units: size,
+    ...{ unit: 'comment', units: size },
     prepare: async () => {
       if (rig.rooms.pending > 0) await rig.fire();
       posted.length = 0;
@@ -221,13 +188,11 @@ async function take(size: number): Promise<MicroBenchmark<number>> {
   };
 }
 
-/** From the receipts of a firing to the message for the shard, which the wake-up takes along. */
 async function answer(size: number): Promise<MicroBenchmark<readonly ToShard[]>> {
-  const { link, posted } = makeLink(await RoomsRig.create(0));
+  const { link, posted } = makeLink(await makeRooms(0));
   return {
     name: `ShardLink gathers the receipts of ${described(size)}`,
-    unit: 'comment',
-    units: size,
+    ...{ unit: 'comment', units: size },
     prepare: () => {
       posted.length = 0;
     },

@@ -18,9 +18,7 @@ export type CaseName = (typeof CASE_NAMES)[number];
 /** What all contenders of a case do. */
 export interface PeerCase {
   readonly name: CaseName;
-  /** A heading, without a full stop. */
   readonly title: string;
-  /** What one push holds. */
   readonly comments: number;
   /** Milliseconds between two pushes. */
   readonly every: number;
@@ -55,7 +53,6 @@ export const CASES: Readonly<Record<CaseName, PeerCase>> = {
 /** More different pushes than this would tell nothing new. */
 const MOST_PUSHES = 100;
 
-/** What a server is to push, and to how many. */
 export interface PushOrder {
   readonly peerCase: PeerCase;
   readonly viewers: number;
@@ -63,19 +60,18 @@ export interface PushOrder {
   readonly pushes: number;
 }
 
-/** As many different pushes as `seconds` hold. */
 export function countPushes({ every }: PeerCase, seconds: number): number {
   return Math.min(MOST_PUSHES, Math.max(1, Math.round((seconds * 1_000) / every)));
 }
 
 /**
- * `count` real comments from the `first`-th of the sample on, over and over. They come without the sample's hash of the
- * user: volley takes none from a viewer, and what a site sets instead is its own.
+ * `count` real comments from the sample, over and over. They come without the sample's hash of the user: volley takes
+ * none from a viewer, and what a site sets instead is its own.
  */
-export function takeComments(first: number, count: number): RecordedComment[] {
+export function takeComments(count: number): RecordedComment[] {
   const all = readComments().comments;
   return Array.from({ length: count }, (_, i) => {
-    const { text, mode, color, size } = all[(first + i) % all.length] as RecordedComment;
+    const { text, mode, color, size } = all[i % all.length] as RecordedComment;
     return { text, mode, color, size, user: '' };
   });
 }
@@ -86,7 +82,6 @@ export function takeComments(first: number, count: number): RecordedComment[] {
  */
 export type FrameKind = 'columns' | 'deflated' | 'rows';
 
-/** When the comments of the first push came, Unix ms. */
 const START = 1_764_000_000_000;
 
 /** Ids of rows take five bytes, as they do after the first 65,536 comments of a site. */
@@ -97,7 +92,7 @@ const packr = new Packr({ useRecords: false });
 /** Frames of consecutive pushes of a room. The comments of a push share one time, as those of one POST to volley do. */
 function makeFrames(kind: FrameKind, { peerCase, viewers, pushes }: PushOrder): Uint8Array[] {
   const { comments, every } = peerCase;
-  const all = takeComments(0, pushes * comments);
+  const all = takeComments(pushes * comments);
   return Array.from({ length: pushes }, (_, push) => {
     const first = push * comments;
     const drafts = all.slice(first, first + comments).map(({ text, mode, color, size }): Draft => {
@@ -116,39 +111,36 @@ function makeFrames(kind: FrameKind, { peerCase, viewers, pushes }: PushOrder): 
   });
 }
 
-/** A temporary folder with the frames that contenders send, and programs that were built for them. */
-export class Workshop {
-  readonly folder = mkdtempSync(join(tmpdir(), 'volley-peers-'));
+export type Workshop = ReturnType<typeof makeWorkshop>;
 
-  /** The file with the frames of a case, each its length, 4 bytes big-endian, and its bytes; made the first time. */
-  framesFile(kind: FrameKind, order: PushOrder): string {
-    const { peerCase, viewers, pushes } = order;
-    const path = join(this.folder, [peerCase.name, kind, peerCase.comments, viewers, pushes].join('-'));
-    if (existsSync(path)) return path;
-    const parts = makeFrames(kind, order).flatMap((frame) => {
-      const length = Buffer.alloc(4);
-      length.writeUInt32BE(frame.length);
-      return [length, frame];
-    });
-    writeFileSync(path, Buffer.concat(parts));
-    return path;
-  }
+export function makeWorkshop() {
+  const folder = mkdtempSync(join(tmpdir(), 'volley-peers-'));
+  return {
+    folder,
 
-  remove(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-  }
+    /** The file with the frames of a case, each its length, 4 bytes big-endian, and its bytes; made the first time. */
+    framesFile(kind: FrameKind, order: PushOrder): string {
+      const { peerCase, viewers, pushes } = order;
+      const path = join(folder, [peerCase.name, kind, peerCase.comments, viewers, pushes].join('-'));
+      if (existsSync(path)) return path;
+      const parts = makeFrames(kind, order).flatMap((frame) => {
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(frame.length);
+        return [length, frame];
+      });
+      writeFileSync(path, Buffer.concat(parts));
+      return path;
+    },
+
+    remove: (): void => rmSync(folder, { recursive: true, force: true }),
+  };
 }
 
-/**
- * Reads what a {@link Workshop} wrote.
- * @throws RangeError when the file is cut off
- */
 export function readFrames(path: string): Buffer[] {
   const bytes = readFileSync(path);
   const frames: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {
     const end = at + 4 + bytes.readUInt32BE(at);
-    if (end > bytes.length) throw new RangeError(`${path} is cut off`);
     frames.push(bytes.subarray(at + 4, end));
     at = end;
   }

@@ -1,14 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { CASES, countPushes } from './cases.ts';
-import {
-  type CaseResult,
-  compareTurns,
-  countViewers,
-  findRemarks,
-  readPeersOptions,
-  tabulate,
-  writePage,
-} from './command.ts';
+import { countViewers, describeRun, readPeersOptions } from './command.ts';
+import { type CaseResult, compareTurns, describeCase, findRemarks } from './comparison.ts';
 import { turnOf } from './turn.fixture.ts';
 
 const NAMES = ['floor', 'ws'];
@@ -130,16 +123,27 @@ describe('a ratio', () => {
   });
 });
 
+/** The cells of a Markdown table. */
+function readTable(text: string): string[][] {
+  const rows = text.split('\n').filter((line) => line.startsWith('|'));
+  return rows.map((row) =>
+    row
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
 describe('the table', () => {
   it('shows figures and how far the windows lie apart', () => {
-    const { headings, rows } = tabulate(compareTurns(SMALL));
+    const [headings, , ...rows] = readTable(describeCase(SMALL));
     expect(headings).not.toContain('first to last, ms');
     expect(rows[0]).toEqual(['volley', '1,000', '40,000', '100 %', '8.00 (6.00 to 10.00)', '', '0.30']);
     expect(rows[2]?.slice(4, 6)).toEqual(['12.00 (10.00 to 32.00)', '0.37 (0.25 to 1.00)']);
   });
 
   it('has a column more where the case asks for the time from first to last', () => {
-    const { headings, rows } = tabulate(compareTurns(SPREAD));
+    const [headings = [], , ...rows] = readTable(describeCase(SPREAD));
     expect(rows[0]?.[headings.indexOf('first to last, ms')]).toBe('105.00 (90.00 to 120.00)');
     expect(rows.map((row) => row.length)).toEqual([headings.length, headings.length]);
   });
@@ -173,12 +177,12 @@ describe('the remarks', () => {
   });
 });
 
-describe('the page', () => {
-  const page = writePage(
+describe('the report', () => {
+  const page = describeRun(
     {
       entries: [
         { name: 'volley', version: 'volley 0.1.0', describe: 'this project' },
-        { name: 'ws', version: 'ws 8.23.0', describe: 'one | the other' },
+        { name: 'ws', version: 'ws 8.23.0', describe: 'one or the other' },
       ],
       results: [
         {
@@ -194,20 +198,19 @@ describe('the page', () => {
   );
 
   it('says where its figures come from', () => {
-    expect(page).toContain('| machine | Made-up 3000 |');
-    expect(page).toContain('| command | `npm run it` |');
-    expect(page).toContain('12 windows of 2 s');
+    expect(page).toMatch(/^Made-up 3000; Node\.js v20; commit 0123456789ab; 2026-11-28\n/);
+    expect(page).toContain('`npm run it`: 12 windows of 2 s each');
   });
 
   it('names every contender with its version, and who is left out', () => {
-    expect(page).toContain('| volley | volley 0.1.0 | this project |');
-    expect(page).toContain('| ws | ws 8.23.0 | one \\| the other |');
+    expect(page).toContain('- **volley** (volley 0.1.0): this project\n- **ws** (ws 8.23.0): one or the other\n');
     expect(page).toContain('\n\ngo-article is left out: Go is not installed.\n\n');
   });
 
   it('has a table for each case, and what is odd under it', () => {
     expect(page).toContain('## Small pushes: 20 comments, 10 times a second\n\n4,000 viewers');
-    expect(page).toContain('| ws | 1,000 | 40,000 | 50 % | 12.00 (12.00 to 12.00) | 0.75 (0.75 to 0.75) | 0.30 |');
+    const row = ['ws', '1,000', '40,000', '50 %', '12.00 (12.00 to 12.00)', '0.75 (0.75 to 0.75)', '0.30'];
+    expect(readTable(page)).toContainEqual(row);
     expect(page).toContain('\n\nws delivered only 50 % of what was to be pushed.\n');
     expect(page).not.toContain('## Large');
   });

@@ -1,5 +1,5 @@
 import { ChildServer } from '../run/server.ts';
-import { CASES, Workshop } from './cases.ts';
+import { CASES, makeWorkshop } from './cases.ts';
 import { CONTENDERS, withDeathSignal } from './contenders.ts';
 
 /**
@@ -9,7 +9,7 @@ import { CONTENDERS, withDeathSignal } from './contenders.ts';
  */
 
 const DEAF: [string, readonly string[]] = ['sh', ['-c', 'echo 1; exec sleep 60']];
-const workshop = new Workshop();
+const workshop = makeWorkshop();
 
 async function start(name: string): Promise<number> {
   if (name === 'heir') return startDeaf(name, await withDeathSignal(...DEAF));

@@ -2,14 +2,22 @@ import { inflateRawSync } from 'node:zlib';
 import { unpack } from 'msgpackr';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
-import { CASES, type CaseName, type FrameKind, type PeerCase, readFrames, takeComments, Workshop } from './cases.ts';
+import {
+  CASES,
+  type CaseName,
+  type FrameKind,
+  makeWorkshop,
+  type PeerCase,
+  readFrames,
+  takeComments,
+} from './cases.ts';
 import { CONTENDERS, FLOOR, type RunningContender } from './contenders.ts';
 import { FrameViewer } from './frame-viewer.fixture.ts';
 
 const VIEWERS = 5;
 const PUSHES = 8;
 
-const workshop = new Workshop();
+const workshop = makeWorkshop();
 let running: RunningContender | undefined;
 let viewers: FrameViewer[] = [];
 
@@ -105,7 +113,7 @@ describe('volley', () => {
     const peerCase = CASES[name];
     const { findFault } = await start('volley', peerCase);
     // All that is posted before it begins again; a push that was late may hold two posts.
-    const posted = takeComments(0, PUSHES * peerCase.comments).map(({ text }) => text);
+    const posted = takeComments(PUSHES * peerCase.comments).map(({ text }) => text);
     for (const viewer of viewers) {
       const [frame] = await viewer.received(1);
       const bytes = name === 'large' ? inflateRawSync(frame as Buffer) : (frame as Buffer);
@@ -163,7 +171,7 @@ describe('rows', () => {
   it('hold the eight members of every comment', () => {
     const [first] = framesOf('rows', CASES.large);
     const rows = unpack(first as Buffer) as unknown[][];
-    const drafts = takeComments(0, 1_000);
+    const drafts = takeComments(1_000);
     expect(rows.map((row) => row[3])).toEqual(drafts.map(({ text }) => text));
     expect(rows.map((row) => [row[5], row[6]])).toEqual(drafts.map(({ color, size }) => [color, size]));
     expect(new Set(rows.map((row) => row.length))).toEqual(new Set([8]));

@@ -11,7 +11,7 @@ import { readVersion } from '../../src/cli/version.ts';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { BenchError } from '../bench-error.ts';
 import type { LoadPlan } from '../load/plan.ts';
-import { Feed, steadySchedule } from '../run/feed.ts';
+import { makeFeed, startSteadyFeed, steadySchedule } from '../run/feed.ts';
 import { ChildServer, cleanEnvironment, startVolley } from '../run/server.ts';
 import { type CaseName, type FrameKind, type PeerCase, type PushOrder, takeComments, type Workshop } from './cases.ts';
 
@@ -23,7 +23,6 @@ export interface StartOrder extends PushOrder {
   readonly warmUpMs: number;
 }
 
-/** What the load must know of a server. */
 export type Address = Pick<LoadPlan, 'url' | 'subprotocol' | 'protocol' | 'opaqueFrames' | 'hello' | 'extensions'> & {
   readonly path: string;
 };
@@ -34,13 +33,11 @@ export interface RunningContender {
   readonly pid: number;
   /** How long it is to push to its viewers before it is measured, beyond the warm-up that all have; ms. */
   readonly warmUpMs: number;
-  /** Resolves when the process ends, whatever ended it, with how. */
   readonly ended: Promise<string>;
   push(): void;
   pause(): void;
   /** What spoils the figures though the load saw nothing of it, as the end of a sentence that begins with its name. */
   findFault?(): string | undefined;
-  /** Ends it and waits for its end. */
   stop(): Promise<unknown>;
 }
 
@@ -51,10 +48,7 @@ export interface Contender {
   readonly cases: readonly CaseName[];
   /** Builds what has to be built, once a run; says why it cannot take part, without a full stop. */
   prepare(workshop: Workshop): Promise<{ readonly version: string } | { readonly missing: string }>;
-  /**
-   * Starts the server; nothing is left running when it throws.
-   * @throws BenchError when it does not start
-   */
+  /** Starts the server; throws BenchError when it does not, and nothing is left running then. */
   start(order: StartOrder): Promise<RunningContender>;
 }
 
@@ -69,7 +63,6 @@ const ROOM = 'bench';
 const WARM_UP_ROOMS = Array.from({ length: 8 }, (_, i) => `warm-up-${i}`);
 const WARM_UP_MS_A_COMMENT = 0.5;
 
-/** What the others are held against: one shard, fed over HTTP. */
 export const VOLLEY: Contender = {
   name: 'volley',
   describe: 'this project: one worker thread, fed over HTTP with the comments of a push at a time',
@@ -81,14 +74,14 @@ export const VOLLEY: Contender = {
     const { child, viewerUrl, apiUrl, pid } = await startVolley(flags, 'volley', cleanEnvironment());
     await warmUp(viewerUrl, apiUrl, peerCase, warmUpMs);
     const schedule = steadySchedule(1, comments, every);
-    const feed = new Feed({ apiUrl, rooms: [ROOM], schedule, comments: takeComments(0, pushes * comments) });
+    const feed = makeFeed({ apiUrl, rooms: [ROOM], schedule, comments: takeComments(pushes * comments) });
     return {
       address: { url: viewerUrl, path: `/rooms/${ROOM}`, subprotocol, protocol: 'volley' },
       pid,
       warmUpMs: 0,
       ended: child.ended,
-      push: () => feed.start(),
-      pause: () => feed.pause(),
+      push: feed.start,
+      pause: feed.pause,
       findFault: () => {
         const { refused } = feed.read();
         return refused.size === 0 ? undefined : `did not take all comments (${[...refused.keys()].join(', ')})`;
@@ -108,7 +101,7 @@ export const VOLLEY: Contender = {
 async function warmUp(viewerUrl: string, apiUrl: string, { comments, subprotocol }: PeerCase, ms: number) {
   const viewers = WARM_UP_ROOMS.map((room) => new WebSocket(`${viewerUrl}/rooms/${room}`, subprotocol));
   await Promise.all(viewers.map((viewer) => once(viewer, 'open')));
-  const feed = Feed.steady(apiUrl, WARM_UP_ROOMS, comments, Math.max(1, comments * WARM_UP_MS_A_COMMENT));
+  const feed = startSteadyFeed(apiUrl, WARM_UP_ROOMS, comments, Math.max(1, comments * WARM_UP_MS_A_COMMENT));
   await sleep(ms);
   feed.stop();
   for (const viewer of viewers) viewer.terminate();
@@ -127,7 +120,6 @@ function toRunning(server: ChildServer, address: Address, warmUpMs = 0): Running
   };
 }
 
-/** The least that one host can do with ordinary calls. */
 export const FLOOR: Contender = {
   name: 'floor',
   describe:
@@ -153,7 +145,6 @@ export const FLOOR: Contender = {
   },
 };
 
-/** A contender of peer-server.ts. */
 function javaScript(
   name: string,
   describe: string,
@@ -176,48 +167,44 @@ function javaScript(
   };
 }
 
-const UWS_FRAMES = { small: 'columns', large: 'deflated' } as const;
-
 /** Loads it: which of the packages is used is not known before. */
 const readUwsVersion = async (): Promise<string> => (await import('../../workers/uws.ts')).library;
 
+function readPackageVersion(folder: string) {
+  return (): string => {
+    const path = compiledFile(`../node_modules/${folder}/package.json`);
+    const { name, version } = JSON.parse(readFileSync(path, 'utf8')) as { name: string; version: string };
+    return `${name} ${version}`;
+  };
+}
+
+const UWS_FRAMES = { small: 'columns', large: 'deflated' } as const;
+const UWS_SEND = 'plain uWebSockets.js: one `send` a viewer, of the very frames that volley sends';
+const UWS_PUBLISH =
+  'uWebSockets.js alone in a worker thread, publishing the very frames that volley sends from shared memory: ' +
+  "what is left of volley's way when all of volley is taken away";
+const WS = 'ws, without compression: one `send` a viewer, of the very frames that volley sends';
+const WS_DEFLATE =
+  'ws with permessage-deflate at its own level: msgpack rows, compressed by the library once a viewer; ' +
+  'a viewer with more than 1 MiB waiting misses pushes';
+const SOCKET_IO =
+  'Socket.IO over WebSocket only: `io.emit` of the comments as an array of objects, which goes out as one JSON ' +
+  'text; that costs it half of what the same frame as a Buffer does, which it sends as two messages a viewer';
+/** `40` is the packet that joins the main namespace. */
+const SOCKET_IO_ADDRESS = {
+  path: '/socket.io/?EIO=4&transport=websocket',
+  hello: ['40'],
+  opaqueFrames: 'text',
+} as const;
+
 const JAVASCRIPT: readonly Contender[] = [
-  javaScript(
-    'uws-send',
-    'plain uWebSockets.js: one `send` a viewer, of the very frames that volley sends',
-    UWS_FRAMES,
-    readUwsVersion,
-  ),
-  javaScript(
-    'uws-publish',
-    'uWebSockets.js alone in a worker thread, publishing the very frames that volley sends from shared memory: ' +
-      "what is left of volley's way when all of volley is taken away",
-    UWS_FRAMES,
-    readUwsVersion,
-  ),
-  javaScript(
-    'ws',
-    'ws, without compression: one `send` a viewer, of the very frames that volley sends',
-    { small: 'columns' },
-    () => readPackageVersion('ws'),
-  ),
-  javaScript(
-    'ws-deflate',
-    'ws with permessage-deflate at its own level: msgpack rows, compressed by the library once a viewer; ' +
-      'a viewer with more than 1 MiB waiting misses pushes',
-    { large: 'rows' },
-    () => readPackageVersion('ws'),
-    { extensions: 'permessage-deflate' },
-  ),
-  javaScript(
-    'socket.io',
-    'Socket.IO over WebSocket only: `io.emit` of the comments as an array of objects, which goes out as one JSON ' +
-      'text; that costs it half of what the same frame as a Buffer does, which it sends as two messages a viewer',
-    { small: 'columns' },
-    () => readPackageVersion('socket.io'),
-    // The packet that joins the main namespace.
-    { path: '/socket.io/?EIO=4&transport=websocket', hello: ['40'], opaqueFrames: 'text' },
-  ),
+  javaScript('uws-send', UWS_SEND, UWS_FRAMES, readUwsVersion),
+  javaScript('uws-publish', UWS_PUBLISH, UWS_FRAMES, readUwsVersion),
+  javaScript('ws', WS, { small: 'columns' }, readPackageVersion('ws')),
+  javaScript('ws-deflate', WS_DEFLATE, { large: 'rows' }, readPackageVersion('ws'), {
+    extensions: 'permessage-deflate',
+  }),
+  javaScript('socket.io', SOCKET_IO, { small: 'columns' }, readPackageVersion('socket.io'), SOCKET_IO_ADDRESS),
 ];
 
 /** Comes with the workplace, not with the project. */
@@ -261,7 +248,6 @@ const GO_ARTICLE: Contender = {
   },
 };
 
-/** Volley first: the order of the tables. */
 export const CONTENDERS: readonly Contender[] = [VOLLEY, FLOOR, ...JAVASCRIPT, GO_ARTICLE];
 
 /**
@@ -278,14 +264,6 @@ export async function withDeathSignal(file: string, args: readonly string[]): Pr
   return ['setpriv', [...flags, file, ...args]];
 }
 
-/** Name and version of a package of this project's node_modules. */
-function readPackageVersion(folder: string): string {
-  const path = compiledFile(`../node_modules/${folder}/package.json`);
-  const { name, version } = JSON.parse(readFileSync(path, 'utf8')) as { name: string; version: string };
-  return `${name} ${version}`;
-}
-
-/** The first line of what a tool says of its version; undefined when it is not installed. */
 async function readToolVersion(tool: string, flag: string): Promise<string | undefined> {
   try {
     return firstLine((await run(tool, [flag])).stdout);

@@ -3,11 +3,12 @@
  * a shared machine hits both alike. Outside of its windows a server does not push.
  */
 import { BenchError } from '../bench-error.ts';
-import { Load } from '../load/load.ts';
+import { type Load, startLoad } from '../load/load.ts';
 import { READING } from '../load/plan.ts';
 import type { LoadFigures } from '../load/results.ts';
+import { sumOf } from '../load/tally.ts';
 import { readCpuSeconds } from '../run/server-stats.ts';
-import { Interrupted, RunWatch } from '../run/window.ts';
+import { Interrupted, type RunWatch, watchRun } from '../run/window.ts';
 import type { Contender, RunningContender, StartOrder } from './contenders.ts';
 
 /** About every so many-th viewer of volley decodes and checks its frames; the others count them. */
@@ -20,20 +21,15 @@ const DRAIN_MS = 150;
 const COMPLETE = 0.95;
 
 export interface DuelOrder extends StartOrder {
-  /** Windows of each server. */
   readonly turns: number;
   /** Seconds of pushing to viewers before anything is measured, and of pushing in a window. */
   readonly warmup: number;
   readonly seconds: number;
-  /** Ends the duel early. */
   readonly signal: AbortSignal;
-  /** Is told every window. */
   readonly onTurn: (name: string, turn: number, figures: TurnFigures) => void;
 }
 
-/** What one window of one server measured. */
 export interface TurnFigures {
-  /** Pushes delivered, one to one viewer each. */
   readonly frames: number;
   /** On the wire without TCP/IP, WebSocket headers included. */
   readonly bytesPerFrame: number;
@@ -44,13 +40,11 @@ export interface TurnFigures {
   readonly cpu: number;
   /** From the first to the last viewer of a push, in ms, the median of the pushes; null where it is not asked. */
   readonly spread: number | null;
-  /** CPU of the load generator, in cores. */
   readonly loadCpu: number;
   /** Frames that volley's sampled viewers should have had and had not. */
   readonly lost: number;
 }
 
-/** A server of a duel, its viewers and its windows. */
 interface Side {
   readonly name: string;
   readonly running: RunningContender;
@@ -65,10 +59,9 @@ interface Side {
  * @throws BenchError when a server does not start, ends early, or what the load saw is no result; Interrupted
  */
 export async function duel(contenders: readonly Contender[], order: DuelOrder): Promise<TurnFigures[][]> {
-  const watch = new RunWatch(order.signal);
+  const watch = watchRun(order.signal);
   const sides: Side[] = [];
   const started: RunningContender[] = [];
-  const loads: Load[] = [];
   try {
     for (const contender of contenders) {
       const { name } = contender;
@@ -77,8 +70,7 @@ export async function duel(contenders: readonly Contender[], order: DuelOrder): 
       started.push(running);
       void running.ended.then((how) => fail(`${how} while viewers were on it`));
       const load = await watch.await(openViewers(running, order), (late) => late.stop());
-      loads.push(load);
-      load.onGone = (why) => fail(`lost its viewers: ${why.message}`);
+      void load.gone.then((why) => fail(`lost its viewers: ${why.message}`));
       sides.push({ name, running, load, turns: [], complete: 0, incomplete: 0 });
     }
     for (const { running } of sides) running.pause();
@@ -98,8 +90,7 @@ export async function duel(contenders: readonly Contender[], order: DuelOrder): 
     }
     return sides.map(({ turns }) => turns);
   } finally {
-    for (const load of loads) load.onGone = undefined;
-    await Promise.all(loads.map((load) => load.stop()));
+    await Promise.all(sides.map(({ load }) => load.stop()));
     await Promise.all(started.map((running) => running.stop()));
   }
 }
@@ -115,16 +106,16 @@ function openViewers({ address }: RunningContender, { peerCase, viewers }: DuelO
     counted: true,
     // Decoding would delay the viewers after it, which the spread would show.
     sampleEvery: peerCase.measure === 'spread' ? viewers : SAMPLE_EVERY,
-  } as const;
-  return Load.start(plan, undefined, { settledAfter: DRAIN_MS / 2 });
+  };
+  return startLoad(plan, undefined, { settledAfter: DRAIN_MS / 2 });
 }
 
 /** Has a server push for `ms`, and what it pushed arrive. */
 async function push(running: RunningContender, ms: number, { peerCase }: DuelOrder, watch: RunWatch) {
   running.push();
-  await pause(ms, watch);
+  if (!(await watch.pause(ms))) throw new Interrupted();
   running.pause();
-  await pause(peerCase.every + DRAIN_MS, watch);
+  if (!(await watch.pause(peerCase.every + DRAIN_MS))) throw new Interrupted();
 }
 
 async function measureTurn(side: Side, order: DuelOrder, watch: RunWatch): Promise<TurnFigures> {
@@ -153,13 +144,10 @@ async function measureTurn(side: Side, order: DuelOrder, watch: RunWatch): Promi
   };
 }
 
-/**
- * Checks what the load saw of the server `name` in a window.
- * @throws BenchError when that is no result
- */
+/** Throws BenchError when what the load saw of the server `name` in a window is no result. */
 export function checkFigures(name: string, figures: LoadFigures): void {
   const { frames, starved, closed, failedConnects, outOfOrder, faults } = figures;
-  const gone = [...closed.values()].reduce((sum, count) => sum + count, failedConnects);
+  const gone = sumOf(closed) + failedConnects;
   if (gone > 0) {
     const codes = [...closed].map(([code, count]) => `${count} with close code ${code}`).join(', ');
     throw new BenchError(`${name} lost ${gone} viewers while it was measured${codes === '' ? '' : ` (${codes})`}`);
@@ -176,8 +164,4 @@ export function checkSpread(name: string, complete: number, incomplete: number):
   const pushes = complete + incomplete;
   if (complete > 0 && complete >= COMPLETE * pushes) return;
   throw new BenchError(`only ${complete} of ${pushes} pushes of ${name} came to every viewer, so there is no spread`);
-}
-
-async function pause(ms: number, watch: RunWatch): Promise<void> {
-  if (!(await watch.pause(ms))) throw new Interrupted();
 }

@@ -14,7 +14,6 @@ import { readFrames } from './cases.ts';
 /** Bytes that may wait for a viewer before it misses pushes. */
 const MOST_WAITING = 1_048_576;
 
-/** The shared memory that uws-publish's worker publishes from. */
 const MEMORY = 1 << 24;
 
 /** The load does not answer Socket.IO's own pings, so none is sent during a run. */
@@ -62,7 +61,6 @@ const KINDS: Readonly<Record<string, () => Push>> = {
   },
 };
 
-/** As the documentation of ws shows a broadcast. */
 function pushOverWs(perMessageDeflate: false | { threshold: number }): Push {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
   server.on('listening', () => tellPort((server.address() as AddressInfo).port));
@@ -82,7 +80,6 @@ function tellPort(port: number): void {
   process.stdout.write(`${port}\n`);
 }
 
-/** The comments of each frame, for a server that sends those. */
 const decoded = new Map<Buffer, readonly unknown[]>();
 
 function pushFrames(): void {
@@ -107,7 +104,6 @@ function pushFrames(): void {
   process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM'));
 }
 
-/** The worker of uws-publish. */
 function publishShared(shared: Uint8Array): void {
   const topic = Buffer.from('room');
   const app = App();

@@ -102,8 +102,8 @@ describe('a run', () => {
       ['small, turn 1 of 3, volley', 'small, turn 2 of 3, volley', 'small, turn 3 of 3, volley', ''],
     ]);
     expect(stdout).toContain('volley / contender');
-    expect(stdout).toMatch(/│ volley +│/);
-    expect(readFileSync(page, 'utf8')).toMatch(/^# Benchmarks\n[\s\S]*\| volley \|/);
+    expect(stdout).toMatch(/^\| volley +\|/m);
+    expect(readFileSync(page, 'utf8')).toMatch(/^# Benchmarks\n[\s\S]*\n\| volley +\|/);
   });
 
   it('does not write the page when it is a part', async () => {

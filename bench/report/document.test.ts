@@ -150,7 +150,7 @@ describe('the document of a run', () => {
   });
 
   it('warns when the generator was the limit', () => {
-    const generator = { ...makeRun().generator, busiestCores: 0.97 };
+    const generator = { ...makeRun().generator, busiestThreadCores: 0.97 };
     const { warnings } = describeRun(makeRun({ generator }));
     expect(warnings).toEqual([expect.stringMatching(/^the load generator was the limit/)]);
   });

@@ -1,7 +1,6 @@
 /**
- * The JSON document of `npm run bench -- --json`, and what the text report is made from. Every number has its unit in
- * its name. null: not known, or not measured; warnings, notes and members that end in Because say why, except for what
- * does not apply to a run. Members may be added within a schemaVersion; none is renamed or removed.
+ * The JSON document of `npm run bench -- --json`, and what the text report is made from. docs/bench.md says what its
+ * members mean. Members may be added within a schemaVersion; none is renamed or removed.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
@@ -11,12 +10,12 @@ import { compiledFile } from '../../src/compiled-file.ts';
 import { type RunSettings, shapeOf } from '../run/scenarios.ts';
 import { findFaults, findLimits, findReservations } from './remarks.ts';
 import { isUnknown, type RunResult, type ScenarioResult } from './result.ts';
+import { takeRank } from './text.ts';
 
 export type BenchDocument = ReturnType<typeof describeResult>;
 export type RunDocument = ReturnType<typeof describeRun>;
 export type MachineDocument = ReturnType<typeof describeMachine>;
 
-/** The whole document. `command` is the command line's arguments. */
 export function describeResult(
   { runs, interrupted, notes }: ScenarioResult,
   startedAt: Date,
@@ -31,7 +30,6 @@ export function describeResult(
     startedAt: startedAt.toISOString(),
     command,
     scenario: settings.scenario,
-    /** Ended by Ctrl-C: the last run is shorter than asked for, and runs may be missing. */
     interrupted,
     machine,
     settings: {
@@ -43,23 +41,16 @@ export function describeResult(
       loadThreads: settings.workers,
       codec: settings.codec,
       senders: settings.senders,
-      /** Posted over HTTP; sent by viewers at the rate, or as fast as acks come; or by others than the bench. */
       commentsBy: describeSource(settings),
       url: settings.url,
       apiUrl: settings.apiUrl,
-      /** What the own server is told; a running one is not asked for its own. */
       intervalMs: settings.interval,
-      /** null for a server that runs already. */
       serverStore: settings.url === null ? settings.serverStore : null,
-      /** What those who join in a storm have missed; 0: they ask for history. */
       behindSeconds: settings.behind,
       commentsFile: settings.comments,
     },
-    /** What a reader must know of how it was run, a sentence each. */
     notes,
-    /** One, or one for each number of server workers. */
     runs: described,
-    /** Figures of several runs, and their ratios to the first run's. Empty for a single run. */
     comparison: compareRuns(described),
   };
 }
@@ -71,7 +62,6 @@ function describeSource(settings: RunSettings): 'http' | 'paced senders' | 'floo
   return settings.url !== null && settings.apiUrl === null ? 'others' : 'http';
 }
 
-/** What a run measured, with all that follows from it. */
 export function describeRun(run: RunResult) {
   const { load, timings, connects, feed, shape, generator, sawAllFrames } = run;
   const server = isUnknown(run.server) ? null : run.server;
@@ -81,65 +71,39 @@ export function describeRun(run: RunResult) {
   return {
     label: run.label,
     server: describeServer(run),
-    /** Seconds that were measured. */
     seconds: load.seconds,
-    /**
-     * `postToReceipt`, `firstToLast`; `ack` where viewers send; `connect` where joining is measured; `seatedBefore`,
-     * `seatedDuring`, `caughtUp` in a join storm.
-     */
     latencyMs: Object.fromEntries(timings.map(({ key, histogram }) => [key, describeLatency(histogram)])),
-    /** Titles of the members of `latencyMs`. */
     latencyTitles: Object.fromEntries(timings.map(({ key, title }) => [key, title])),
-    /** Whole seconds of the run, each as what all viewers received in it. */
     perSecond: {
       frames: describeRate(load.perSecond.map(({ frames }) => frames)),
       comments: describeRate(load.perSecond.map(({ comments }) => comments)),
       bytes: describeRate(load.perSecond.map(({ bytes }) => bytes)),
     },
-    /** The whole seconds themselves, in order. */
     series: load.perSecond,
     connects: { ...connects, perSecond: divide(connects.count, connects.seconds) },
-    /** What viewers received: a frame and comment for each viewer that got it. */
     delivered: { frames: load.frames, comments: load.comments, bytes: load.bytes },
     lostFrames: load.lost,
     skippedMessages: load.skipped,
     outOfOrderFrames: load.outOfOrder,
-    /** What sampled viewers found wrong in what they decoded, a sentence each, the first few. */
     faults: load.faults,
-    /** Connections that the server closed, by close code. */
     closedByCode: Object.fromEntries(load.closed) as Record<string, number>,
-    /** Connections that did not come up again after leaving. */
     failedConnects: load.failedConnects,
-    /** The comments that were sent to the server. */
     comments: {
       by: feed !== null ? ('http' as const) : doSend ? ('websocket' as const) : ('others' as const),
       accepted,
       acceptedPerSecond: divide(accepted, server?.seconds ?? load.seconds),
       refusedByCode: Object.fromEntries(feed?.refused ?? load.refused),
-      /** Comments that the bench did not post because too many posts were under way. */
       unposted: feed?.unposted ?? 0,
-      /** What viewers sent over their WebSockets, and how much of it was acknowledged; null where they do not send. */
       sent: doSend ? load.sent : null,
       acked: doSend ? load.acked : null,
     },
     generator: {
-      /** The whole process of the bench; the own server is a process of its own. */
-      cpuCores: generator.totalCores,
-      threadsCores: generator.threadsCores,
-      busiestThreadCores: generator.busiestCores,
-      mainThreadCores: generator.mainCores,
-      cpuMicrosecondsPerFrame: sawAllFrames ? divide(generator.totalCores * load.seconds * 1e6, load.frames) : null,
-      worstLoopDelayMs: generator.worstDelay,
-      /** How long a comment waited for its HTTP post on average, which is in its latency; null without a feed. */
+      ...generator,
+      cpuMicrosecondsPerFrame: sawAllFrames ? divide(generator.cpuCores * load.seconds * 1e6, load.frames) : null,
       meanPostWaitMs: feed?.meanWait ?? null,
-      /** By how much the latest HTTP post missed its time; null without a feed. */
       worstPostDelayMs: feed?.worstLate ?? null,
-      machineBusyCores: generator.machineBusyCores,
-      machineCores: generator.machineCores,
     },
-    /** What was wrong, or what limits what the figures say, a sentence each. */
     warnings: [...findFaults(run), ...findLimits(run, describeLatency(load.spread).p50)],
-    /** What a reader of the figures must know, a sentence each. */
     notes: findReservations(run),
   };
 }
@@ -148,32 +112,27 @@ const SHRUNK = "it is less than the server's own growth and shrinking";
 
 function describeServer({ server, memory, load, target, sawAllFrames }: RunResult) {
   const known = isUnknown(server) ? null : server;
-  const used = known === null || !sawAllFrames ? null : known.totalCores * load.seconds;
+  const used = known === null || !sawAllFrames ? null : known.cpuCores * load.seconds;
   const grown = isUnknown(memory) ? null : memory;
   const perViewer = grown === null ? null : divide((grown.after - grown.before) / 1_024, grown.viewers);
   return {
     description: target.description,
-    /** null for a server that ran already. */
     workers: target.workers,
-    /** Why the figures below are null; null where they are not. */
     unknownBecause: isUnknown(server) ? server.unknown : null,
-    cpuCores: known?.totalCores ?? null,
-    mainThreadCores: known?.mainCores ?? null,
+    cpuCores: known?.cpuCores ?? null,
+    mainThreadCores: known?.mainThreadCores ?? null,
     shardCores: known?.shardCores ?? null,
-    /** V8's and libuv's threads. */
-    otherThreadsCores: known?.otherCores ?? null,
+    otherThreadsCores: known?.otherThreadsCores ?? null,
     cpuMicrosecondsPerFrame: used === null ? null : divide(used * 1e6, load.frames),
     cpuNanosecondsPerComment: used === null ? null : divide(used * 1e9, load.comments),
     mainThreadMicrosecondsPerAcceptedComment:
-      known === null ? null : divide(known.mainCores * known.seconds * 1e6, known.accepted),
+      known === null ? null : divide(known.mainThreadCores * known.seconds * 1e6, known.accepted),
     memoryBytesBefore: grown?.before ?? null,
     memoryBytesAfter: grown?.after ?? null,
     memoryKilobytesPerViewer: perViewer === null || perViewer <= 0 ? null : perViewer,
-    /** Why the memory is null; null where it is not. */
     memoryUnknownBecause: isUnknown(memory) ? memory.unknown : perViewer !== null && perViewer <= 0 ? SHRUNK : null,
     droppedMessages: known?.dropped ?? null,
     slowCloses: known?.slowCloses ?? null,
-    /** What the server counted as refused, by code. */
     refusedByCode: known === null ? null : Object.fromEntries(known.refused),
   };
 }
@@ -193,13 +152,9 @@ export function describeLatency(histogram: Histogram) {
 
 /** Exact percentiles of a few values, by nearest rank; null for no values. */
 export function describeRate(values: readonly number[]) {
-  const sorted = [...values].sort((one, other) => one - other);
-  const at = (percent: number) => sorted[Math.max(1, Math.ceil((percent / 100) * sorted.length)) - 1] ?? null;
-  const average = divide(
-    sorted.reduce((sum, value) => sum + value, 0),
-    sorted.length,
-  );
-  return { p1: at(1), p2_5: at(2.5), p50: at(50), p97_5: at(97.5), average, min: sorted[0] ?? null };
+  const at = (percent: number) => takeRank(values, percent);
+  const sum = values.reduce((all, value) => all + value, 0);
+  return { p1: at(1), p2_5: at(2.5), p50: at(50), p97_5: at(97.5), average: divide(sum, values.length), min: at(0) };
 }
 
 /** The figures that runs are compared by. */
@@ -234,7 +189,6 @@ function compareRuns(runs: readonly RunDocument[]) {
   });
 }
 
-/** null where there is nothing to divide by. */
 function divide(amount: number, by: number): number | null {
   return by > 0 ? amount / by : null;
 }
@@ -248,7 +202,6 @@ export function describeMachine() {
     kernel: `${type()} ${release()}`,
     node: process.version,
     volley: readVersion(),
-    /** The checkout's commit, with `-dirty` where files differ from it; null outside a checkout. */
     commit: readCommit(),
   };
 }

@@ -1,11 +1,11 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { ProgressBar } from './progress-bar.ts';
+import { makeProgressBar } from './progress-bar.ts';
 
 /** What a bar of a few phases draws. */
 function draw(isTTY: boolean, isWanted: boolean): string {
   const stream = Object.assign(new PassThrough({ encoding: 'utf8' }), { isTTY, columns: 120 });
-  const bar = new ProgressBar(stream, isWanted);
+  const bar = makeProgressBar(stream, isWanted);
   bar.count('connecting', 200);
   bar.advance(150);
   bar.stop();

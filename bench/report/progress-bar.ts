@@ -1,56 +1,41 @@
 import { SingleBar } from 'cli-progress';
-import type { RunProgress } from '../run/window.ts';
-
-/** A stream that a bar can be drawn on. */
-export type BarStream = NodeJS.WritableStream & { readonly isTTY?: boolean };
 
 const TICK_MS = 200;
 
-/** A bar a phase, drawn over one another; nothing where the stream is no terminal. */
-export class ProgressBar implements RunProgress {
-  readonly #stream: BarStream;
-  readonly #isOn: boolean;
-  #bar: SingleBar | undefined;
-  #timer: NodeJS.Timeout | undefined;
+export type ProgressBar = ReturnType<typeof makeProgressBar>;
 
-  constructor(stream: BarStream, isWanted: boolean) {
-    this.#stream = stream;
-    this.#isOn = isWanted && stream.isTTY === true;
-  }
+/** A bar a phase, drawn over one another; nothing where it is not wanted or the stream is no terminal. */
+export function makeProgressBar(stream: NodeJS.WritableStream & { readonly isTTY?: boolean }, isWanted: boolean) {
+  let bar: SingleBar | undefined;
+  let timer: NodeJS.Timeout | undefined;
 
-  count(name: string, total: number): void {
-    this.#begin(`{bar} ${name} {value} of {total} {note}`, total);
-  }
-
-  advance(done: number): void {
-    this.#bar?.update(done);
-  }
-
-  wait(name: string, seconds: number): void {
-    this.#begin(`{bar} ${name} {value} of {total} s {note}`, seconds);
-    const startedAt = performance.now();
-    this.#timer = setInterval(() => {
-      const passed = Math.floor((performance.now() - startedAt) / 1_000);
-      this.#bar?.update(Math.min(passed, seconds));
-    }, TICK_MS);
-  }
-
-  note(words: string): void {
-    this.#bar?.update({ note: words });
-  }
-
-  /** Takes the bar away. */
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
-
-  #begin(format: string, total: number): void {
-    this.stop();
-    if (!this.#isOn) return;
+  function begin(name: string, total: number, unit = ''): void {
+    stop();
+    if (!isWanted || stream.isTTY !== true) return;
+    const format = `{bar} ${name} {value} of {total} ${unit}{note}`;
     // Ctrl-C is the command's to handle.
-    this.#bar = new SingleBar({ stream: this.#stream, format, clearOnComplete: true, gracefulExit: false });
-    this.#bar.start(total, 0, { note: '' });
+    bar = new SingleBar({ stream, format, clearOnComplete: true, gracefulExit: false });
+    bar.start(total, 0, { note: '' });
   }
+
+  function stop(): void {
+    clearInterval(timer);
+    bar?.stop();
+    bar = undefined;
+  }
+
+  return {
+    count: (name: string, total: number): void => begin(name, total),
+    advance: (done: number): void => bar?.update(done),
+    /** A phase begins that lasts so many seconds. */
+    wait(name: string, seconds: number): void {
+      begin(name, seconds, 's ');
+      const startedAt = performance.now();
+      timer = setInterval(() => {
+        bar?.update(Math.min(Math.floor((performance.now() - startedAt) / 1_000), seconds));
+      }, TICK_MS);
+    },
+    note: (words: string): void => bar?.update({ note: words }),
+    stop,
+  };
 }

@@ -19,10 +19,10 @@ describe('the load generator', () => {
   });
 
   it.each<[string, Partial<typeof generator>, RegExp]>([
-    ['a load thread is busy', { busiestCores: 0.9 }, /^the load generator was the limit.*0\.90 cores/],
-    ['its main thread is busy', { mainCores: 0.95 }, /^the bench's main thread.*was the limit.*0\.95 cores/],
+    ['a load thread is busy', { busiestThreadCores: 0.9 }, /^the load generator was the limit.*0\.90 cores/],
+    ['its main thread is busy', { mainThreadCores: 0.95 }, /^the bench's main thread.*was the limit.*0\.95 cores/],
     ['all cores are busy and no shard is', { machineBusyCores: 3.8 }, /^the machine was the limit.*all of its 4 cores/],
-    ['a load thread was blocked', { worstDelay: 100 }, /stood still for up to 100 ms/],
+    ['a load thread was blocked', { worstLoopDelayMs: 100 }, /stood still for up to 100 ms/],
     [
       'it takes as long as the spread',
       { threadsCores: 0.14 },

@@ -1,5 +1,6 @@
 /** What was wrong in a run, what it was limited by, and how far its figures can be trusted: a sentence each. */
 import { BUSY_THREAD } from '../load/results.ts';
+import { sumOf } from '../load/tally.ts';
 import { isUnknown, type RunResult } from './result.ts';
 import { formatCount, formatMeasure } from './text.ts';
 
@@ -38,13 +39,10 @@ export function findFaults(run: RunResult): string[] {
   }
   const unanswered = countUnanswered(run);
   if (unanswered > 0) found.push(`the server did not answer ${unanswered} comments in time`);
-  if (feed !== null && feed.unposted > 0) {
-    const why = 'because the server took posts more slowly than they were due';
-    found.push(`${feed.unposted} comments were not posted ${why}`);
-  }
-  if (!isUnknown(server) && server.shardRestarts > 0) {
-    found.push(`the server started a shard again ${server.shardRestarts} times: see its log`);
-  }
+  const why = 'because the server took posts more slowly than they were due';
+  if (feed !== null && feed.unposted > 0) found.push(`${feed.unposted} comments were not posted ${why}`);
+  const restarts = isUnknown(server) ? 0 : server.shardRestarts;
+  if (restarts > 0) found.push(`the server started a shard again ${restarts} times: see its log`);
   return found;
 }
 
@@ -86,36 +84,32 @@ const LONG_DELAY_MS = 100;
 /** From this share of a spread on it is mostly the generator's. */
 const OWN_SPREAD = 0.7;
 
-/**
- * What the generator, and not the server, was the limit of.
- * @param spreadMs the median from the first to the last viewer of a frame; null where it is unknown
- */
+/** What the generator, and not the server, was the limit of; `spreadMs` is the median, null where it is unknown. */
 export function findLimits(run: RunResult, spreadMs: number | null): string[] {
-  const { load, feed, generator, server, settings, target, sawAllFrames } = run;
-  const { busiestCores, mainCores, worstDelay, machineBusyCores, machineCores, totalCores, threadsCores } = generator;
+  const { load, feed, generator, settings, target, sawAllFrames } = run;
+  const { busiestThreadCores, mainThreadCores, worstLoopDelayMs, machineBusyCores, machineCores } = generator;
+  const { shardCores, cpuCores } = isUnknown(run.server) ? { shardCores: [], cpuCores: 0 } : run.server;
   const limits: string[] = [];
-  if (busiestCores >= BUSY_THREAD) {
+  if (busiestThreadCores >= BUSY_THREAD) {
     limits.push(
-      `the load generator was the limit, not the server: its busiest thread used ${busiestCores.toFixed(2)} cores; ` +
+      `the load generator was the limit, not the server: its busiest thread used ${busiestThreadCores.toFixed(2)} cores; ` +
         'give it more threads (--workers) on a machine with cores to spare',
     );
   }
-  if (mainCores >= BUSY_THREAD) {
-    limits.push(
-      `the bench's main thread, which posts the comments, was the limit: it used ${mainCores.toFixed(2)} cores; ` +
-        'let viewers send them (--senders)',
-    );
+  if (mainThreadCores >= BUSY_THREAD) {
+    const used = `it used ${mainThreadCores.toFixed(2)} cores; let viewers send them (--senders)`;
+    limits.push(`the bench's main thread, which posts the comments, was the limit: ${used}`);
   }
-  const isIdle = isUnknown(server) || server.shardCores.every((cores) => cores < BUSY_THREAD);
+  const isIdle = shardCores.every((cores) => cores < BUSY_THREAD);
   if (target.isLocal && machineBusyCores >= BUSY_MACHINE * machineCores && isIdle) {
-    const own = (isUnknown(server) ? 0 : server.totalCores) + totalCores;
+    const own = `${(cpuCores + generator.cpuCores).toFixed(2)} of them with server and load generator`;
     limits.push(
       `the machine was the limit, not the server: all of its ${machineCores} cores were busy and no shard was, ` +
-        `${own.toFixed(2)} of them with server and load generator; the latencies are too high`,
+        `${own}; the latencies are too high`,
     );
   }
-  if (worstDelay >= LONG_DELAY_MS) {
-    const stood = `the load generator stood still for up to ${worstDelay.toFixed(0)} ms`;
+  if (worstLoopDelayMs >= LONG_DELAY_MS) {
+    const stood = `the load generator stood still for up to ${worstLoopDelayMs.toFixed(0)} ms`;
     limits.push(`${stood}, so the highest latencies may be its own`);
   }
   if (feed !== null && feed.worstLate >= LONG_DELAY_MS) {
@@ -125,8 +119,8 @@ export function findLimits(run: RunResult, spreadMs: number | null): string[] {
   // What the load threads need to take one frame for every viewer of a room.
   const threads = Math.min(settings.workers, settings.connections);
   const viewers = settings.connections / settings.rooms / threads;
-  const ownMs = sawAllFrames && load.frames > 0 ? (threadsCores * load.seconds * 1e3 * viewers) / load.frames : null;
-  if (ownMs !== null && spreadMs !== null && ownMs >= OWN_SPREAD * spreadMs) {
+  const ownMs = (generator.threadsCores * load.seconds * 1e3 * viewers) / load.frames;
+  if (sawAllFrames && spreadMs !== null && ownMs >= OWN_SPREAD * spreadMs) {
     limits.push(
       `the time from first to last viewer may be the load generator's own: its threads take ${formatMeasure(ownMs)} ms ` +
         `to read one frame for all viewers of a room, and the median is ${formatMeasure(spreadMs)} ms; --workers spreads it`,
@@ -160,7 +154,6 @@ export function findReservations(run: RunResult): string[] {
   return found;
 }
 
-/** Timings that have no values, or too few for the percentiles that are printed of them. */
 function findGaps(run: RunResult): string[] {
   return run.timings.flatMap(({ key, title, histogram: { totalCount } }) => {
     if (totalCount === 0) return [`${title}: not known, ${explainNone(key, run)}`];
@@ -178,10 +171,6 @@ function explainNone(key: string, { load, settings }: RunResult): string {
   if (key === 'ack') return load.sent === 0 ? 'no comment was sent' : 'no comment was acknowledged';
   if (key === 'connect' || key === 'caughtUp') return 'nobody got so far';
   return 'no comment whose time was taken came to a viewer whose frames are decoded';
-}
-
-function sumOf(counts: ReadonlyMap<unknown, number>): number {
-  return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
 /** `4 with 1006, 2 with 4008`, or `ROOM_BUSY 4`. */

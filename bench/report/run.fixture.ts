@@ -47,13 +47,15 @@ export function makeLoad(overrides: Partial<LoadFigures> = {}): LoadFigures {
   };
 }
 
+const TARGET = { viewerUrl: 'ws://127.0.0.1:9000', apiUrl: null, pid: null };
+
 export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
   const load = overrides.load ?? makeLoad();
   return {
     label: '1 server worker',
     settings: SETTINGS,
     shape: { sending: { kind: 'none' }, deaf: 0, churn: 0, serverArgs: [], others: 0, joins: false },
-    target: { workers: 1, isLocal: true, description: 'its own, --workers 1 --interval 100' },
+    target: { ...TARGET, workers: 1, isLocal: true, description: 'its own, --workers 1 --interval 100' },
     timings: [
       { key: 'postToReceipt', title: 'post to receipt', histogram: load.latency },
       { key: 'firstToLast', title: 'first to last viewer', histogram: load.spread },
@@ -64,10 +66,10 @@ export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
     feed: { posts: 20, sent: 400, accepted: 400, refused: new Map(), unposted: 0, worstLate: 3, meanWait: 0 },
     server: {
       seconds: 2,
-      totalCores: 0.4,
-      mainCores: 0.1,
+      cpuCores: 0.4,
+      mainThreadCores: 0.1,
       shardCores: [0.25],
-      otherCores: 0.05,
+      otherThreadsCores: 0.05,
       accepted: 400,
       refused: new Map(),
       dropped: 0,
@@ -77,11 +79,11 @@ export function makeRun(overrides: Partial<RunResult> = {}): RunResult {
     },
     memory: { before: 80_000_000, after: 80_204_800, viewers: 100 },
     generator: {
-      totalCores: 0.02,
+      cpuCores: 0.02,
       threadsCores: 0.01,
-      busiestCores: 0.006,
-      worstDelay: 12,
-      mainCores: 0.008,
+      busiestThreadCores: 0.006,
+      worstLoopDelayMs: 12,
+      mainThreadCores: 0.008,
       machineBusyCores: 1.5,
       machineCores: 4,
     },

@@ -78,7 +78,7 @@ describe('the report', () => {
        frames lost                0  by the seq and prev of later ones
        skipped                    0  times that a viewer was told to have read too slowly
        out of order               0  frames
-       faults                     0  in what sampled viewers decoded
+       faults                     0  in what was decoded
        closed by the server       0
        comments accepted        400  200 a second, over HTTP
        comments refused           0

@@ -1,8 +1,6 @@
-/** Numbers, lines and tables as text, and the report for people. */
 import Table from 'cli-table3';
 import type { BenchDocument, MachineDocument, RunDocument } from './document.ts';
 
-/** Stands in place of an unknown figure. */
 const NONE = '–';
 
 const WHOLE = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
@@ -34,14 +32,12 @@ export function formatBytes(bytes: number | null): string {
   return `${unit === 0 ? WHOLE.format(value) : formatMeasure(value)} ${UNITS[unit]}`;
 }
 
-/** `ROOM_BUSY 12, BUSY 1`; '' for none. */
 export function formatCounts(counts: Readonly<Record<string, number>>): string {
   return Object.entries(counts)
     .map(([key, count]) => `${key} ${formatCount(count)}`)
     .join(', ');
 }
 
-/** `1 room`, `20 rooms`. */
 export function formatPlural(count: number, one: string): string {
   return `${formatCount(count)} ${one}${count === 1 ? '' : 's'}`;
 }
@@ -60,20 +56,29 @@ export function describeSpread(values: readonly number[], digits = 2, figure = m
   return `${figure.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
 }
 
+/** The value at a percentile by nearest rank, whatever the order of `values`; null for none. */
+export function takeRank(values: readonly number[], percent: number): number | null {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.max(1, Math.ceil((percent / 100) * sorted.length)) - 1] ?? null;
+}
+
 /** A table with borders and without colours; all columns but the first stand to the right. */
 export function drawTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const table = new Table({
-    head: [...head],
-    colAligns: head.map((_, column) => (column === 0 ? 'left' : 'right')),
-    style: { head: [], border: [], compact: true },
-  });
-  for (const row of rows) table.push([...row]);
+  const colAligns = head.map((_, column) => (column === 0 ? ('left' as const) : ('right' as const)));
+  const table = new Table({ head: [...head], colAligns, style: { head: [], border: [], compact: true } });
+  table.push(...rows.map((row) => [...row]));
   return table.toString();
+}
+
+/** The same in Markdown, which a terminal shows as columns too. */
+export function drawMarkdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((cells) => cells[i]?.length ?? 0)));
+  const lines = [head, widths.map((width) => '-'.repeat(width)), ...rows];
+  return lines.map((cells) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`).join('\n');
 }
 
 type Line = readonly [string, string, string];
 
-/** Lines of a name, a number that stands to the right, and words. */
 function drawLines(lines: readonly Line[]): string {
   const name = Math.max(...lines.map(([word]) => word.length));
   const number = Math.max(...lines.map(([, word]) => word.length));
@@ -82,7 +87,6 @@ function drawLines(lines: readonly Line[]): string {
     .join('\n');
 }
 
-/** The report for people, with a line break at its end. */
 export function renderText(document: BenchDocument): string {
   const { runs, comparison, notes, interrupted } = document;
   const parts = [
@@ -95,10 +99,9 @@ export function renderText(document: BenchDocument): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-/** One line on the machine and the programs. */
 function formatMachine({ cpuModel, cores, memoryBytes, kernel, node, volley, commit }: MachineDocument): string {
-  const build = commit === null ? volley : `${volley} (${commit})`;
-  return `${cpuModel}, ${formatPlural(cores, 'core')}, ${formatBytes(memoryBytes)}, ${kernel}, Node ${node}, volley ${build}`;
+  const machine = `${cpuModel}, ${formatPlural(cores, 'core')}, ${formatBytes(memoryBytes)}, ${kernel}`;
+  return `${machine}, Node ${node}, volley ${volley}${commit === null ? '' : ` (${commit})`}`;
 }
 
 function describeLoad({ scenario, settings }: BenchDocument): string {
@@ -110,11 +113,9 @@ function describeLoad({ scenario, settings }: BenchDocument): string {
     'flooding senders': `comments as fast as acks come from ${formatPlural(senders, 'sender')}`,
     others: 'comments of others',
   }[settings.commentsBy];
-  return (
-    `${scenario}: ${formatPlural(connections, 'viewer')} in ${formatPlural(rooms, 'room')} on ${codec}, ` +
-    `${comments}; ${formatMeasure(durationSeconds)} s after ${formatMeasure(warmupSeconds)} s of ` +
-    `warm-up, ${formatPlural(loadThreads, 'load thread')}`
-  );
+  const who = `${formatPlural(connections, 'viewer')} in ${formatPlural(rooms, 'room')} on ${codec}`;
+  const time = `${formatMeasure(durationSeconds)} s after ${formatMeasure(warmupSeconds)} s of warm-up`;
+  return `${scenario}: ${who}, ${comments}; ${time}, ${formatPlural(loadThreads, 'load thread')}`;
 }
 
 function renderRun(run: RunDocument): string {
@@ -138,39 +139,37 @@ function renderRun(run: RunDocument): string {
 }
 
 function loadLines({ connects, delivered, comments, closedByCode, ...run }: RunDocument): Line[] {
-  const closed = Object.values(closedByCode).reduce((sum, count) => sum + count, 0);
-  const refused = Object.values(comments.refusedByCode).reduce((sum, count) => sum + count, 0);
+  const sum = (counts: Record<string, number>): string =>
+    formatCount(Object.values(counts).reduce((all, count) => all + count, 0));
   const way = { http: 'over HTTP', websocket: 'over WebSockets', others: 'by others than the bench' }[comments.by];
-  const perSecond = formatMeasure(comments.acceptedPerSecond);
-  const sent: Line[] = [
-    ['comments sent', formatCount(comments.sent), 'by viewers'],
-    ['comments acked', formatCount(comments.acked), 'by the server, to those who sent them'],
-  ];
-  return [
+  const { accepted, acceptedPerSecond, refusedByCode, sent, acked } = comments;
+  const lines: Line[] = [
     ['connects', formatCount(connects.perSecond), `a second, ${formatCount(connects.count)} in all`],
     ['frames', formatCount(delivered.frames), `in ${formatMeasure(run.seconds)} s, ${formatBytes(delivered.bytes)}`],
     ['frames lost', formatCount(run.lostFrames), 'by the seq and prev of later ones'],
     ['skipped', formatCount(run.skippedMessages), 'times that a viewer was told to have read too slowly'],
     ['out of order', formatCount(run.outOfOrderFrames), 'frames'],
-    ['faults', formatCount(run.faults.length), 'in what sampled viewers decoded'],
-    ['closed by the server', formatCount(closed), formatCounts(closedByCode)],
-    ['comments accepted', formatCount(comments.accepted), `${perSecond} a second, ${way}`],
-    ...(comments.sent === null ? [] : sent),
-    ['comments refused', formatCount(refused), formatCounts(comments.refusedByCode)],
+    ['faults', formatCount(run.faults.length), 'in what was decoded'],
+    ['closed by the server', sum(closedByCode), formatCounts(closedByCode)],
+    ['comments accepted', formatCount(accepted), `${formatMeasure(acceptedPerSecond)} a second, ${way}`],
+    ['comments sent', formatCount(sent), 'by viewers'],
+    ['comments acked', formatCount(acked), 'by the server, to those who sent them'],
+    ['comments refused', sum(refusedByCode), formatCounts(refusedByCode)],
   ];
+  return sent === null ? lines.filter(([name]) => !/sent|acked/.test(name)) : lines;
 }
 
 function serverLines({ server }: RunDocument): Line[] {
-  if (server.unknownBecause !== null) return [['server CPU', NONE, `not known: ${server.unknownBecause}`]];
-  const shards = (server.shardCores ?? []).map((cores, shard) => `shard ${shard} ${formatMeasure(cores)}`).join(', ');
-  const { mainThreadCores, otherThreadsCores, memoryUnknownBecause: unknown } = server;
-  const parts = `main thread ${formatMeasure(mainThreadCores)}, ${shards}, other threads ${formatMeasure(otherThreadsCores)}`;
-  const [before, after] = [server.memoryBytesBefore, server.memoryBytesAfter].map(formatBytes);
-  const memory =
-    unknown === null ? `KB of server memory, ${before} before and ${after} with all` : `not known: ${unknown}`;
+  const { unknownBecause, shardCores, memoryUnknownBecause, memoryBytesBefore, memoryBytesAfter } = server;
+  if (unknownBecause !== null) return [['server CPU', NONE, `not known: ${unknownBecause}`]];
+  const shards = (shardCores ?? []).map((cores, shard) => `shard ${shard} ${formatMeasure(cores)}`);
+  const others = `other threads ${formatMeasure(server.otherThreadsCores)}`;
+  const threads = [`main thread ${formatMeasure(server.mainThreadCores)}`, ...shards, others].join(', ');
+  const grown = `${formatBytes(memoryBytesBefore)} before and ${formatBytes(memoryBytesAfter)} with all`;
   const accepted = formatMeasure(server.mainThreadMicrosecondsPerAcceptedComment);
+  const memory = memoryUnknownBecause === null ? `KB of server memory, ${grown}` : `not known: ${memoryUnknownBecause}`;
   return [
-    ['server CPU', formatMeasure(server.cpuCores), `cores: ${parts}`],
+    ['server CPU', formatMeasure(server.cpuCores), `cores: ${threads}`],
     ['a delivered frame', formatMeasure(server.cpuMicrosecondsPerFrame), 'µs of server CPU'],
     ['a delivered comment', formatMeasure(server.cpuNanosecondsPerComment), 'ns of server CPU'],
     ['an accepted comment', accepted, "µs of the main thread's CPU, all else that it did included"],
@@ -180,27 +179,30 @@ function serverLines({ server }: RunDocument): Line[] {
 
 function generatorLines({ generator }: RunDocument): Line[] {
   const { threadsCores, busiestThreadCores, mainThreadCores, machineBusyCores, machineCores } = generator;
-  const parts =
-    `load threads ${formatMeasure(threadsCores)}, the busiest ${formatMeasure(busiestThreadCores)}, main thread ` +
-    `${formatMeasure(mainThreadCores)}; ${formatMeasure(generator.cpuMicrosecondsPerFrame)} µs a frame`;
-  const busy =
-    `of ${formatPlural(machineCores, 'core')} busy, whoever used them; load threads stood for ` +
-    `${formatMeasure(generator.worstLoopDelayMs)} ms at most`;
+  const threads = `load threads ${formatMeasure(threadsCores)}, the busiest ${formatMeasure(busiestThreadCores)}`;
+  const each = `${formatMeasure(generator.cpuMicrosecondsPerFrame)} µs a frame`;
+  const stood = `load threads stood for ${formatMeasure(generator.worstLoopDelayMs)} ms at most`;
+  const parts = `cores: ${threads}, main thread ${formatMeasure(mainThreadCores)}; ${each}`;
   return [
-    ['load generator', formatMeasure(generator.cpuCores), `cores: ${parts}`],
-    ['machine', formatMeasure(machineBusyCores), busy],
+    ['load generator', formatMeasure(generator.cpuCores), parts],
+    [
+      'machine',
+      formatMeasure(machineBusyCores),
+      `of ${formatPlural(machineCores, 'core')} busy, whoever used them; ${stood}`,
+    ],
   ];
 }
 
 /** Runs side by side, each with its ratio to the first. */
 function drawComparison({ runs, comparison }: BenchDocument): string {
-  const rows = comparison.map(({ figure, values, ratios }) => [
-    figure,
-    ...values.flatMap((value, run) => {
-      const ratio = ratios[run] ?? null;
-      const shown = ratio === null ? NONE : `${ratio.toFixed(2)} ×`;
-      return run === 0 ? [formatMeasure(value)] : [formatMeasure(value), shown];
-    }),
-  ]);
-  return drawTable(['compared', ...runs.flatMap(({ label }, run) => (run === 0 ? [label] : [label, 'ratio']))], rows);
+  const head = runs.flatMap(({ label }) => [label, 'ratio']);
+  const rows = comparison.map(({ figure, values, ratios }) => {
+    const shown = ratios.map((ratio) => (ratio === null ? NONE : `${ratio.toFixed(2)} ×`));
+    return [figure, ...values.flatMap((value, run) => [formatMeasure(value), shown[run] ?? NONE])];
+  });
+  // The first has no ratio to itself.
+  return drawTable(
+    ['compared', ...head].toSpliced(2, 1),
+    rows.map((row) => row.toSpliced(2, 1)),
+  );
 }

@@ -14,50 +14,29 @@ import {
 import { SAMPLE } from './feed.ts';
 import { findScenario, type RunSettings, SCENARIOS, SERVER_STORES } from './scenarios.ts';
 
-/** What the command line of `npm run bench` asks for. */
 export interface BenchOptions {
   readonly settings: RunSettings;
   readonly json: boolean;
   readonly progress: boolean;
 }
 
-/** Settings that were given by option: a scenario presets the rest. */
-type Given = Partial<RunSettings>;
-
-const DEFAULTS: Omit<RunSettings, 'scenario'> = {
-  connections: 1_000,
-  duration: 10,
-  rooms: 1,
-  rate: 20,
-  workers: 1,
-  codec: 'msgpack',
-  senders: 0,
-  warmup: 3,
-  url: null,
-  apiUrl: null,
-  serverWorkers: [1],
-  serverStore: 'memory',
-  behind: 0,
-  interval: 1_000,
-  comments: SAMPLE,
-};
-
-/**
- * Reads the command line, without the program's own name.
- * @param cwd the folder that `--comments` is relative to
- */
+/** Reads the command line, without the program's own name; `--comments` is relative to the folder `cwd`. */
 export function readOptions(argv: readonly string[], cwd: string): BenchOptions | NoOptions {
-  type All = Given & { readonly json?: boolean; readonly progress: boolean };
-  return readCommand(describeCommand(), argv, ({ json = false, progress, ...given }: All) => {
-    const scenario = findScenario(given.scenario ?? '');
-    const merged = { ...DEFAULTS, ...scenario.preset?.(given), ...given, scenario: scenario.name };
-    const settings = { ...merged, comments: resolve(cwd, merged.comments) };
-    return findFault(settings, given) ?? { settings, json, progress };
+  const command = describeCommand();
+  type All = Omit<RunSettings, 'url' | 'apiUrl'> & { readonly json: boolean; readonly progress: boolean };
+  return readCommand(command, argv, ({ json, progress, ...all }: All) => {
+    // A scenario presets what was not given.
+    const names = Object.keys(all).filter((name) => command.getOptionValueSource(name) === 'cli');
+    const given: Partial<RunSettings> = Object.fromEntries(names.map((name) => [name, all[name as keyof typeof all]]));
+    const preset = findScenario(all.scenario).preset?.(given);
+    const settings = { ...all, url: null, apiUrl: null, serverWorkers: [1], ...preset, ...given };
+    const located = { ...settings, comments: resolve(cwd, settings.comments) };
+    return findFault(located, given) ?? { settings: located, json, progress };
   });
 }
 
 /** What is wrong with options that are each fine by themselves. */
-function findFault(settings: RunSettings, given: Given): string | undefined {
+function findFault(settings: RunSettings, given: Partial<RunSettings>): string | undefined {
   const { connections, senders, rooms, url, apiUrl, scenario } = settings;
   if (url === null && apiUrl !== null) return '--api-url wants --url: without it the server is one of the own';
   if (url !== null && given.serverWorkers !== undefined) return '--server-workers is for the own server, not for --url';
@@ -79,29 +58,30 @@ const MOST_SECONDS = 86_400;
 
 function describeCommand(): Command {
   const names = SCENARIOS.map(({ name }) => name);
-  const choice = (flags: string, text: string, among: readonly string[]) => new Option(flags, text).choices(among);
+  const choice = (flags: string, text: string, among: readonly string[], fallback: string) =>
+    new Option(flags, text).choices(among).default(fallback);
   return new Command('npm run bench --')
     .description('Loads a volley server with viewers and real comments, and measures what they and the server see.')
     .version(readVersion(), '-V, --version')
-    .addOption(
-      choice('--scenario <NAME>', 'what the viewers do, and defaults for what follows (default: hot-room)', names),
-    )
-    .option('-c, --connections <N>', 'viewers (default: 1000)', wholeWithin(1, MOST_CONNECTIONS, 'viewers'))
-    .option('-d, --duration <S>', 'seconds to measure (default: 10)', numberWithin(1, MOST_SECONDS, 's'))
-    .option('-r, --rooms <N>', 'rooms that the viewers are spread over (default: 1)', wholeWithin(1, 100_000, 'rooms'))
-    .option('-R, --rate <N>', 'comments a second a room (default: 20)', numberWithin(0.01, 10_000, 'comments a second'))
-    .option('-w, --workers <N>', 'threads of the load generator (default: 1)', wholeWithin(1, 256, 'threads'))
-    .addOption(choice('--codec <NAME>', 'how batches travel (default: msgpack)', CODECS))
+    .addOption(choice('--scenario <NAME>', 'what the viewers do, and defaults for what follows', names, 'hot-room'))
+    .option('-c, --connections <N>', 'viewers', wholeWithin(1, MOST_CONNECTIONS, 'viewers'), 1_000)
+    .option('-d, --duration <S>', 'seconds to measure', numberWithin(1, MOST_SECONDS, 's'), 10)
+    .option('-r, --rooms <N>', 'rooms that the viewers are spread over', wholeWithin(1, 100_000, 'rooms'), 1)
+    .option('-R, --rate <N>', 'comments a second a room', numberWithin(0.01, 10_000, 'comments a second'), 20)
+    .option('-w, --workers <N>', 'threads of the load generator', wholeWithin(1, 256, 'threads'), 1)
+    .addOption(choice('--codec <NAME>', 'how batches travel', CODECS, 'msgpack'))
     .option(
       '--senders <N>',
-      'viewers that send the comments over their WebSocket; 0: they are posted over HTTP (default: 0)',
+      'viewers that send the comments over their WebSocket; 0: they are posted over HTTP',
       wholeWithin(0, MOST_CONNECTIONS, 'viewers'),
+      0,
     )
     .option(
       '--warmup <S>',
       'seconds with everything running before measuring; before that, up to 2 more with 20 viewers to warm the ' +
-        'server before its memory is first read; 0 for neither (default: 3)',
+        'server before its memory is first read; 0 for neither',
       numberWithin(0, MOST_SECONDS, 's'),
+      3,
     )
     .option('--url <URL>', 'ws:// address of a server that runs already; without it one is started', addressOf('ws:'))
     .option(
@@ -117,20 +97,28 @@ function describeCommand(): Command {
     .addOption(
       choice(
         '--server-store <NAME>',
-        'where it keeps batches; level: in a directory that is removed afterwards (default: memory)',
+        'where it keeps batches; level: in a directory that is removed afterwards',
         SERVER_STORES,
+        'memory',
       ),
     )
     .option(
       '--behind <S>',
-      'join-storm: viewers resume after missing so many seconds of pushes, which are pushed first (default: 0, history)',
+      'join-storm: viewers resume after missing so many seconds of pushes, which are pushed first; 0: with history',
       numberWithin(0, 3_600, 's'),
+      0,
     )
-    .option('--interval <MS>', 'its time between two pushes of a room (default: 1000)', wholeWithin(10, 60_000, 'ms'))
-    .option('--comments <FILE>', 'Bilibili XML recording to take the comments from (default: bench/comments.xml)')
+    .option('--interval <MS>', 'its time between two pushes of a room', wholeWithin(10, 60_000, 'ms'), 1_000)
+    .addOption(
+      new Option('--comments <FILE>', 'Bilibili XML recording to take the comments from').default(
+        SAMPLE,
+        'bench/comments.xml',
+      ),
+    )
     .option(
       '-j, --json',
       'print one JSON document to stdout, and everything else to stderr; `npm run -s` keeps npm silent',
+      false,
     )
     .option('--no-progress', 'no progress bar')
     .addHelpText(

@@ -7,7 +7,7 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { BenchError } from '../bench-error.ts';
 import { benchNow } from '../load/tally.ts';
-import { chooseGap, type DuePost, Feed, randomSchedule, readComments, readPostAnswer } from './feed.ts';
+import { chooseGap, type DuePost, type Feed, makeFeed, randomSchedule, readComments, readPostAnswer } from './feed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-comments-'));
 
@@ -198,7 +198,7 @@ async function gather(
   }, answer);
   const { rooms, rate } = plan;
   const schedule = randomSchedule(rooms.length, rate, 100);
-  feed = new Feed({ apiUrl, rooms, schedule, comments: COMMENTS, timed: new Set(plan.timed), onPosted });
+  feed = makeFeed({ apiUrl, rooms, schedule, comments: COMMENTS, timed: new Set(plan.timed), onPosted });
   feed.start();
   await gathered;
   return posts;
@@ -278,7 +278,7 @@ describe('the feed', () => {
       () => undefined,
     );
     await new Promise((resolve) => server?.close(resolve));
-    feed = new Feed({
+    feed = makeFeed({
       apiUrl,
       rooms: ['x'],
       schedule: randomSchedule(1, 10, 100),

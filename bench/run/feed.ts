@@ -6,10 +6,9 @@ import { checkComment } from '../../src/comment-check.ts';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { seeded } from '../../src/seeded.ts';
 import { BenchError } from '../bench-error.ts';
-import { Pace } from '../load/senders.ts';
-import { addTo, benchNow } from '../load/tally.ts';
+import { makePace } from '../load/senders.ts';
+import { addTo, benchNow, sumOf } from '../load/tally.ts';
 
-/** The real recording that ships with the project. */
 export const SAMPLE = compiledFile('../bench/comments.xml');
 
 /** The server's default `--max-text`. */
@@ -22,42 +21,33 @@ const MAX_TEXT = 200;
  */
 export function readComments(file = SAMPLE): { comments: readonly RecordedComment[]; leftOut: number } {
   const { moments, leftOut } = readRecording(file);
-  const comments = moments.flatMap(({ comment }) =>
-    typeof checkComment(comment, MAX_TEXT, 'full') === 'object' ? [comment] : [],
-  );
-  if (comments.length === 0) {
+  const all = moments.map(({ comment }) => comment);
+  const comments = all.filter((comment) => typeof checkComment(comment, MAX_TEXT, 'full') === 'object');
+  if (comments.length === 0)
     throw new BenchError(`the comments file ${file} has no comment that the server would take`);
-  }
-  const unfit = [...leftOut.values()].reduce((sum, count) => sum + count, moments.length - comments.length);
-  return { comments, leftOut: unfit };
+  return { comments, leftOut: sumOf(leftOut) + all.length - comments.length };
 }
 
 function readRecording(file: string): ReturnType<typeof parseRecording> {
-  let xml: string;
   try {
-    xml = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new BenchError(`the comments file ${file} cannot be read (${(error as Error).message})`);
-  }
-  if (xml.trim() === '') throw new BenchError(`the comments file ${file} is empty`);
-  try {
+    const xml = readFileSync(file, 'utf8');
+    if (xml.trim() === '') throw new BenchError(`the comments file ${file} is empty`);
     return parseRecording(xml);
   } catch (error) {
-    if (!(error instanceof RecordingError)) throw error;
-    throw new BenchError(`the comments file ${file} cannot be used: ${error.message}`);
+    if (error instanceof BenchError) throw error;
+    const what = error instanceof RecordingError ? `used: ${error.message}` : `read (${(error as Error).message})`;
+    throw new BenchError(`the comments file ${file} cannot be ${what}`);
   }
 }
 
 /** One post: the comments of one room that have come due. Times in ms since the feed began. */
 export interface DuePost {
-  /** The room's index. */
   readonly room: number;
   readonly at: number;
   /** When each of its comments was due, rising, none above `at`; may be empty. */
   readonly due: readonly number[];
 }
 
-/** Says when which post is to be made, one after the other. */
 type Schedule = Iterator<DuePost, never, undefined>;
 
 /** `comments` comments to every room each `every` ms, the first at once. */
@@ -82,11 +72,11 @@ export function* randomSchedule(rooms: number, rate: number, gap: number): Gener
   const random = seeded(SEED);
   const isSingle = gap <= 1_000 / rate;
   const length = isSingle ? 1_000 / rate : gap;
-  const paces = Array.from({ length: isSingle ? 0 : rooms }, () => new Pace(rate, 0, 0, random));
+  const paces = Array.from({ length: isSingle ? 0 : rooms }, () => makePace(rate, 0, 0, random));
   for (let turn = 0; ; turn += 1) {
     const posts = Array.from({ length: rooms }, (_, room) => ({ room, at: (turn + random()) * length }));
     posts.sort((one, other) => one.at - other.at);
-    for (const { room, at } of posts) yield { room, at, due: isSingle ? [at] : (paces[room]?.due(at) ?? []) };
+    for (const { room, at } of posts) yield { room, at, due: isSingle ? [at] : (paces[room]?.(at) ?? []) };
   }
 }
 
@@ -118,11 +108,9 @@ const MOST_UNDER_WAY = 20_000;
 const ANSWER_MS = 15_000;
 
 export interface FeedPlan {
-  /** `http://HOST:PORT` */
   readonly apiUrl: string;
   readonly rooms: readonly string[];
   readonly schedule: Schedule;
-  /** Posted one after the other, over and over. */
   readonly comments: readonly RecordedComment[];
   /** Rooms, by index, whose posts wait for the store, so that `onPosted` is told their comments' ids. */
   readonly timed?: ReadonlySet<number>;
@@ -131,176 +119,157 @@ export interface FeedPlan {
 }
 
 /** What a feed did since `begin`. */
-export interface FeedFigures {
-  readonly posts: number;
-  /** Comments in those posts. */
-  readonly sent: number;
-  readonly accepted: number;
-  /** Refused comments by code; where a post failed altogether, by the system's code. */
-  readonly refused: ReadonlyMap<string, number>;
-  /** Comments that were not posted because too many posts were under way. */
-  readonly unposted: number;
-  /** By how much the latest post missed its time, in ms. */
-  readonly worstLate: number;
-  /** How long comments waited for their post on average, by the plan, in ms: it is in their latency. */
-  readonly meanWait: number;
+export type FeedFigures = Readonly<ReturnType<Feed['read']>>;
+
+export type Feed = ReturnType<typeof makeFeed>;
+
+/** Starts a feed of `comments` real comments to each room, every `every` ms. */
+export function startSteadyFeed(apiUrl: string, rooms: readonly string[], comments: number, every: number): Feed {
+  const schedule = steadySchedule(rooms.length, comments, every);
+  const feed = makeFeed({ apiUrl, rooms, schedule, comments: readComments().comments });
+  feed.start();
+  return feed;
 }
 
-/** Posts at the times of a schedule, whatever the answers are. */
-export class Feed {
-  readonly #plan: FeedPlan;
-  readonly #texts: readonly string[];
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
-  readonly #underWay = new Set<ClientRequest>();
-  #next: DuePost;
-  #timer: NodeJS.Timeout | undefined;
+/** A feed that posts at the times of a schedule, whatever the answers are. */
+export function makeFeed({ apiUrl, rooms, schedule, comments, timed, onPosted }: FeedPlan) {
+  const texts = comments.map((comment) => JSON.stringify(comment));
+  const agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS });
+  const underWay = new Set<ClientRequest>();
+  let next = schedule.next().value;
+  let nextText = 0;
+  let timer: NodeJS.Timeout | undefined;
   /** benchNow() at the schedule's 0. */
-  #startedAt = 0;
-  #wasPaused = false;
-  #nextText = 0;
-  #figures = emptyFigures();
+  let startedAt = 0;
+  let wasPaused = false;
+  let figures = emptyFigures();
 
-  constructor(plan: FeedPlan) {
-    this.#plan = plan;
-    this.#texts = plan.comments.map((comment) => JSON.stringify(comment));
-    this.#next = plan.schedule.next().value;
-  }
-
-  /** Starts a feed of `comments` real comments to each room, every `every` ms. */
-  static steady(apiUrl: string, rooms: readonly string[], comments: number, every: number): Feed {
-    const schedule = steadySchedule(rooms.length, comments, every);
-    const feed = new Feed({ apiUrl, rooms, schedule, comments: readComments().comments });
-    feed.start();
-    return feed;
-  }
-
-  /** Starts, or goes on after a pause with the next post, at once. */
-  start(): void {
-    this.#startedAt = benchNow() - (this.#wasPaused ? this.#next.at : 0);
-    this.#postDue();
-  }
-
-  pause(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#wasPaused = true;
-  }
-
-  /** Counts anew from here. */
-  begin(): void {
-    this.#figures = emptyFigures();
-  }
-
-  read(): FeedFigures {
-    const { waited, ...figures } = this.#figures;
-    const meanWait = figures.sent === 0 ? 0 : waited / figures.sent;
-    return { ...figures, meanWait, refused: new Map(figures.refused) };
-  }
-
-  /** Ends the feed without waiting for answers; returns how many comments were refused. Idempotent. */
-  stop(): number {
-    clearTimeout(this.#timer);
-    const refused = [...this.#figures.refused.values()].reduce((sum, count) => sum + count, 0);
-    // The agent would open sockets anew for those that still wait for one.
-    for (const posting of this.#underWay) posting.destroy();
-    this.#agent.destroy();
-    return refused;
-  }
-
-  #postDue(): void {
-    const now = benchNow() - this.#startedAt;
-    for (; this.#next.at <= now; this.#next = this.#plan.schedule.next().value) {
-      if (this.#next.due.length === 0) continue;
-      this.#figures.worstLate = Math.max(this.#figures.worstLate, now - this.#next.at);
-      this.#post(this.#next);
+  function postDue(): void {
+    const now = benchNow() - startedAt;
+    for (; next.at <= now; next = schedule.next().value) {
+      if (next.due.length === 0) continue;
+      figures.worstLate = Math.max(figures.worstLate, now - next.at);
+      post(next);
     }
-    const wait = this.#next.at - (benchNow() - this.#startedAt);
-    this.#timer = setTimeout(() => this.#postDue(), Math.max(0, wait));
+    timer = setTimeout(postDue, Math.max(0, next.at - (benchNow() - startedAt)));
   }
 
-  #post({ room, at, due }: DuePost): void {
-    const { apiUrl, rooms, timed, onPosted } = this.#plan;
-    if (this.#underWay.size >= MOST_UNDER_WAY) {
-      this.#figures.unposted += due.length;
+  function post({ room, at, due }: DuePost): void {
+    if (underWay.size >= MOST_UNDER_WAY) {
+      figures.unposted += due.length;
       return;
     }
-    for (const time of due) this.#figures.waited += at - time;
+    for (const time of due) figures.waited += at - time;
     const url = `${apiUrl}/rooms/${rooms[room]}/comments${timed?.has(room) ? '?wait=stored' : ''}`;
-    const startedAt = this.#startedAt;
-    const texts = due.map(() => this.#texts[this.#nextText++ % this.#texts.length]);
-    this.#send(url, Buffer.from(`[${texts.join(',')}]`), due.length, (ids) => {
-      ids.forEach((id, index) => {
-        if (id !== null) onPosted?.(room, id, startedAt + (due[index] ?? at));
-      });
+    const origin = startedAt;
+    const body = Buffer.from(`[${due.map(() => texts[nextText++ % texts.length]).join(',')}]`);
+    send(url, body, due.length, (ids) => {
+      for (const [i, id] of ids.entries()) if (id !== null) onPosted?.(room, id, origin + (due[i] ?? at));
     });
   }
 
-  #send(url: string, body: Buffer, count: number, onIds: (ids: readonly (string | null)[]) => void): void {
+  function send(url: string, body: Buffer, count: number, onIds: (ids: readonly (string | null)[]) => void): void {
     const headers = { 'content-type': 'application/json', 'content-length': body.length };
-    const figures = this.#figures;
+    const since = figures;
     let isOver = false;
     // A post can fail more than once: when it is given up, and then when its socket goes.
     const fail = (error: NodeJS.ErrnoException): void => {
-      if (!isOver) addTo(figures.refused, error.code ?? error.message, count);
+      if (!isOver) addTo(since.refused, error.code ?? error.message, count);
       isOver = true;
     };
-    figures.posts += 1;
-    figures.sent += count;
-    const posting = request(url, { method: 'POST', agent: this.#agent, headers, timeout: ANSWER_MS }, (answer) => {
+    since.posts += 1;
+    since.sent += count;
+    const posting = request(url, { method: 'POST', agent, headers, timeout: ANSWER_MS }, (answer) => {
       const parts: Buffer[] = [];
       answer.on('data', (part: Buffer) => parts.push(part));
       answer.on('error', fail);
       answer.once('end', () => {
         isOver = true;
         const outcome = readPostAnswer(answer.statusCode ?? 0, Buffer.concat(parts).toString(), count);
-        figures.accepted += outcome.accepted;
-        for (const [code, refused] of outcome.refused) addTo(figures.refused, code, refused);
+        since.accepted += outcome.accepted;
+        for (const [code, refused] of outcome.refused) addTo(since.refused, code, refused);
         onIds(outcome.ids);
       });
     });
     posting.once('timeout', () => posting.destroy(Object.assign(new Error('no answer'), { code: 'NO_ANSWER' })));
     posting.on('error', fail);
-    posting.once('close', () => this.#underWay.delete(posting));
-    this.#underWay.add(posting);
+    posting.once('close', () => underWay.delete(posting));
+    underWay.add(posting);
     posting.end(body);
   }
+
+  return {
+    /** Starts, or goes on after a pause with the next post, at once. */
+    start(): void {
+      startedAt = benchNow() - (wasPaused ? next.at : 0);
+      postDue();
+    },
+
+    pause(): void {
+      wasPaused ||= timer !== undefined;
+      clearTimeout(timer);
+      timer = undefined;
+    },
+
+    begin(): void {
+      figures = emptyFigures();
+    },
+
+    read() {
+      const { waited, ...counted } = figures;
+      return { ...counted, meanWait: waited / Math.max(1, counted.sent), refused: new Map(counted.refused) };
+    },
+
+    /** Ends the feed without waiting for answers; returns how many comments were refused. Idempotent. */
+    stop(): number {
+      clearTimeout(timer);
+      // The agent would open sockets anew for those that still wait for one.
+      for (const posting of underWay) posting.destroy();
+      agent.destroy();
+      return sumOf(figures.refused);
+    },
+  };
 }
 
 function emptyFigures() {
-  return { posts: 0, sent: 0, accepted: 0, refused: new Map<string, number>(), unposted: 0, worstLate: 0, waited: 0 };
+  return {
+    ...{ posts: 0, sent: 0, accepted: 0 },
+    /** Refused comments by code; where a post failed altogether, by the system's code. */
+    refused: new Map<string, number>(),
+    /** Comments that were not posted because too many posts were under way. */
+    unposted: 0,
+    /** By how much the latest post missed its time, in ms. */
+    worstLate: 0,
+    /** How long comments waited for their posts, by the plan, in ms together: it is in their latency. */
+    waited: 0,
+  };
 }
 
-/** What became of the comments of one post. */
-interface PostOutcome {
-  readonly accepted: number;
-  /** The id of each comment, null where it was refused. Empty where the answer has none. */
-  readonly ids: readonly (string | null)[];
-  readonly refused: ReadonlyMap<string, number>;
+interface PostAnswer {
+  readonly code?: string;
+  readonly accepted?: number;
+  readonly refused?: readonly { readonly code: string }[];
+  readonly ids?: readonly (string | null)[];
 }
 
 /** Reads the API's answer to a post of `count` comments. Any other answer refuses all under `HTTP` and its status. */
-export function readPostAnswer(status: number, body: string, count: number): PostOutcome {
-  const answer = parseObject(body);
+export function readPostAnswer(status: number, body: string, count: number) {
+  const answer = parseAnswer(body);
   const refused = new Map<string, number>();
-  for (const entry of Array.isArray(answer.refused) ? (answer.refused as unknown[]) : []) {
-    addTo(refused, String((entry as Record<string, unknown> | null)?.code), 1);
-  }
+  for (const { code } of answer.refused ?? []) addTo(refused, code, 1);
   if (status === 201 || status === 202) {
-    const ids = Array.isArray(answer.ids) ? (answer.ids as unknown[]) : [];
-    const accepted = typeof answer.accepted === 'number' ? answer.accepted : 0;
-    return { accepted, ids: ids.map((id) => (typeof id === 'string' ? id : null)), refused };
+    return { accepted: answer.accepted ?? 0, ids: answer.ids ?? [], refused };
   }
-  const rest = [...refused.values()].reduce((left, listed) => left - listed, count);
-  if (rest > 0) addTo(refused, typeof answer.code === 'string' ? answer.code : `HTTP ${status}`, rest);
+  const rest = count - sumOf(refused);
+  if (rest > 0) addTo(refused, answer.code ?? `HTTP ${status}`, rest);
   return { accepted: 0, ids: [], refused };
 }
 
-function parseObject(text: string): Record<string, unknown> {
+function parseAnswer(text: string): PostAnswer {
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+    return (JSON.parse(text) ?? {}) as PostAnswer;
   } catch {
+    // What is no JSON comes from another server than volley: its status says enough.
     return {};
   }
 }

@@ -1,8 +1,8 @@
 /** All viewers join at the same moment, with history or what they missed, while seated viewers are measured. */
 import { BenchError } from '../bench-error.ts';
 import type { Load } from '../load/load.ts';
-import { BUSY_THREAD, type LoadFigures } from '../load/results.ts';
-import { isUnknown, type RunResult, type Timing } from '../report/result.ts';
+import { addMaps, BUSY_THREAD, type LoadFigures } from '../load/results.ts';
+import { isUnknown, type RunResult } from '../report/result.ts';
 import { readPostAnswer } from './feed.ts';
 import { HISTORY, SEATED } from './scenarios.ts';
 import { callApi } from './server-stats.ts';
@@ -14,23 +14,18 @@ import {
   nameRooms,
   openLoad,
   openWindow,
+  passTime,
   planFeed,
   planLoad,
   type RunContext,
   type WindowFigures,
 } from './window.ts';
 
-interface Storm {
-  readonly figures: LoadFigures;
-  readonly connectSeconds: number;
-  readonly isInterrupted: boolean;
-}
-
 /** @throws BenchError when the server fails or nothing was measured; Interrupted on Ctrl-C before the storm */
 export async function measureStorm(context: RunContext): Promise<RunResult> {
-  const { target, settings, shape, comments, watch, progress } = context;
+  const { target, settings, watch } = context;
   await postHistory(context);
-  const plan = planLoad(target.viewerUrl, { ...settings, connections: SEATED, workers: 1 }, shape, comments);
+  const plan = planLoad({ ...context, settings: { ...settings, connections: SEATED, workers: 1 } });
   const loads: Load[] = [];
   let measured: Load | undefined;
   const feed = planFeed(context, plan, (path, id, at) => measured?.posted(path, id, at));
@@ -38,48 +33,41 @@ export async function measureStorm(context: RunContext): Promise<RunResult> {
     measured = load;
     return watch.await(openWindow(target, load, feed));
   };
-  const pause = async (phase: string, seconds: number): Promise<void> => {
-    progress.wait(phase, seconds);
-    if (!(await watch.pause(seconds * 1_000))) throw new Interrupted();
-  };
   try {
     // Both crowds are there all the time, so that only the storm is different.
     for (const phase of ['seating', 'seating others']) loads.push(await openLoad(plan, context, phase));
     const [calm, shaken] = loads as [Load, Load];
     feed?.start();
     // What those who come back have missed must have been pushed by then.
-    await pause('warming up', Math.max(settings.warmup, settings.behind - settings.duration));
+    const warmup = Math.max(settings.warmup, settings.behind - settings.duration);
+    if (!(await passTime(context, 'warming up', warmup))) throw new Interrupted();
     const endCalm = await measure(calm);
-    await pause('before the storm', settings.duration);
+    if (!(await passTime(context, 'before the storm', settings.duration))) throw new Interrupted();
     const before = await endCalm();
     checkFrames(before.load, target.viewerUrl, false);
     const end = await measure(shaken);
     const startedAt = performance.now();
-    const storming = await openStorm(context);
-    loads.push(storming);
-    await storming.begin();
+    const storm = await openStorm(context);
+    loads.push(storm);
+    await storm.begin();
     // At least a second, so that viewers who are up can also catch up.
-    const rest = Math.max(1_000, settings.duration * 1_000 - (performance.now() - startedAt));
-    const lasted = await watch.pause(rest);
-    const { connectSeconds } = storming;
-    const storm = { figures: await storming.end(), connectSeconds, isInterrupted: !lasted };
+    const lasted = await watch.pause(Math.max(1_000, settings.duration * 1_000 - (performance.now() - startedAt)));
+    const joined = await storm.end();
     // Before anybody leaves: memory and CPU are those of a server that has them all.
-    const during = await end([storm.figures]);
-    checkFrames(during.load, target.viewerUrl, storm.isInterrupted);
-    return makeResult(context, before, during, storm);
+    const during = await end([joined]);
+    checkFrames(during.load, target.viewerUrl, !lasted);
+    return makeResult(context, before, during, joined, storm.connectSeconds);
   } finally {
     await endLoads(feed, loads);
   }
 }
 
 async function openStorm(context: RunContext): Promise<Load> {
-  const { target, settings, shape, comments } = context;
-  const plan = planLoad(target.viewerUrl, settings, shape, comments);
+  const plan = planLoad(context);
   const paths = await Promise.all(plan.paths.map((path) => findStart(path, context)));
   return openLoad({ ...plan, paths, atOnce: plan.connections }, context, 'joining');
 }
 
-/** The path of a room with where those who join begin. */
 async function findStart(path: string, { target, settings, watch }: RunContext): Promise<string> {
   const { behind, interval } = settings;
   if (behind === 0) return `${path}?history=${HISTORY}`;
@@ -94,20 +82,14 @@ function makeResult(
   { target, label, settings, shape }: RunContext,
   before: WindowFigures,
   during: WindowFigures,
-  storm: Storm,
+  joined: LoadFigures,
+  connectSeconds: number,
 ): RunResult {
   const { connections } = settings;
-  const { connect, caughtUp } = storm.figures;
-  const timings: Timing[] = [
-    { key: 'seatedBefore', title: 'post to receipt, seated, before', histogram: before.load.latency },
-    { key: 'seatedDuring', title: 'post to receipt, seated, during', histogram: during.load.latency },
-    { key: 'firstToLast', title: 'first to last seated viewer', histogram: during.load.spread },
-    { key: 'connect', title: 'connect to welcome', histogram: connect },
-    { key: 'caughtUp', title: 'connect to caught up', histogram: caughtUp },
-  ];
+  const { connect, caughtUp } = joined;
   const notes = ['memory a viewer is that of one who has just joined, sending of the history included'];
   const warnings: string[] = [];
-  const busy = storm.figures.connectCpu / settings.workers;
+  const busy = joined.connectCpu / settings.workers;
   const opening = `while everybody joined, each load thread used ${busy.toFixed(2)} of a core`;
   if (busy < BUSY_THREAD) notes.push(opening);
   else warnings.push(`${opening}: the load generator, not the server, was the limit of the storm`);
@@ -116,37 +98,29 @@ function makeResult(
   }
   const { memory } = during;
   return {
-    label,
-    settings,
-    shape,
-    target,
-    timings,
-    load: addFailures(during.load, storm.figures),
+    ...during,
+    ...{ label, settings, shape, target, warnings, notes },
+    timings: [
+      { key: 'seatedBefore', title: 'post to receipt, seated, before', histogram: before.load.latency },
+      { key: 'seatedDuring', title: 'post to receipt, seated, during', histogram: during.load.latency },
+      { key: 'firstToLast', title: 'first to last seated viewer', histogram: during.load.spread },
+      { key: 'connect', title: 'connect to welcome', histogram: connect },
+      { key: 'caughtUp', title: 'connect to caught up', histogram: caughtUp },
+    ],
+    load: addFailures(during.load, joined),
     sawAllFrames: false,
-    connects: { count: connections, seconds: storm.connectSeconds },
-    feed: during.feed,
-    server: during.server,
+    connects: { count: connections, seconds: connectSeconds },
     memory: isUnknown(memory) ? memory : { before: memory.from, after: memory.to, viewers: connections },
-    generator: during.generator,
-    warnings,
-    notes,
   };
 }
 
-/** The figures of the seated viewers, with what went wrong with those who joined. */
 function addFailures(seated: LoadFigures, joined: LoadFigures): LoadFigures {
-  const closed = new Map(seated.closed);
-  for (const [code, count] of joined.closed) closed.set(code, (closed.get(code) ?? 0) + count);
+  const counts = ['lost', 'skipped', 'outOfOrder', 'failedConnects', 'incomplete', 'starved'] as const;
   return {
     ...seated,
-    closed,
+    ...Object.fromEntries(counts.map((count) => [count, seated[count] + joined[count]])),
+    closed: addMaps([seated.closed, joined.closed]),
     faults: [...seated.faults, ...joined.faults],
-    lost: seated.lost + joined.lost,
-    skipped: seated.skipped + joined.skipped,
-    outOfOrder: seated.outOfOrder + joined.outOfOrder,
-    failedConnects: seated.failedConnects + joined.failedConnects,
-    incomplete: seated.incomplete + joined.incomplete,
-    starved: seated.starved + joined.starved,
     silentFor: Math.max(seated.silentFor, joined.silentFor),
   };
 }

@@ -2,7 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BenchError } from '../bench-error.ts';
 import { requireOpenFiles } from '../load/open-files.ts';
+import type { ProgressBar } from '../report/progress-bar.ts';
 import { isUnknown, type RunResult, type ScenarioResult, type Timing, type Unknown } from '../report/result.ts';
 import { readComments } from './feed.ts';
 import { measureStorm } from './join-storm.ts';
@@ -16,12 +18,13 @@ import {
   NO_API,
   openLoad,
   openWindow,
+  passTime,
   planFeed,
   planLoad,
   type RunContext,
-  type RunProgress,
-  RunWatch,
+  type RunWatch,
   type ServerTarget,
+  watchRun,
 } from './window.ts';
 
 /**
@@ -33,7 +36,7 @@ import {
 export async function runScenario(
   settings: RunSettings,
   signal: AbortSignal,
-  progress: RunProgress,
+  progress: ProgressBar,
 ): Promise<ScenarioResult> {
   const { comments, leftOut } = readComments(settings.comments);
   const shape = shapeOf(settings);
@@ -41,7 +44,7 @@ export async function runScenario(
   requireOpenFiles(settings.connections + shape.others, 'the bench');
   const runs: RunResult[] = [];
   for (const workers of settings.url === null ? settings.serverWorkers : [null]) {
-    const watch = new RunWatch(signal);
+    const watch = watchRun(signal);
     const label = workers === null ? 'the server' : `${workers} server worker${workers === 1 ? '' : 's'}`;
     const run = (target: ServerTarget): Promise<RunResult> => {
       const context = { target, label, settings, shape, comments, watch, progress };
@@ -64,40 +67,33 @@ export async function runScenario(
 
 const LOCAL = /^(127\.|localhost$|\[::1\]$)/;
 
-async function onRunning<T>(
-  { url, apiUrl }: RunSettings,
-  watch: RunWatch,
-  run: (target: ServerTarget) => Promise<T>,
-): Promise<T> {
+type Run = (target: ServerTarget) => Promise<RunResult>;
+
+async function onRunning({ url, apiUrl }: RunSettings, watch: RunWatch, run: Run): Promise<RunResult> {
   const viewerUrl = url ?? '';
   if (apiUrl !== null) await watch.await(readServer(apiUrl, null));
   const isLocal = LOCAL.test(new URL(viewerUrl).hostname);
   return run({ viewerUrl, apiUrl, pid: null, workers: null, isLocal, description: `${viewerUrl}, which ran already` });
 }
 
+const OWN = "the bench's own server";
+
 /** Runs on a server of its own, which takes the `VOLLEY_…` variables of the bench. */
-async function onOwn<T>(
-  settings: RunSettings,
-  workers: number,
-  watch: RunWatch,
-  run: (target: ServerTarget) => Promise<T>,
-): Promise<T> {
+async function onOwn(settings: RunSettings, workers: number, watch: RunWatch, run: Run): Promise<RunResult> {
   const { serverStore, interval, connections } = settings;
   const { serverArgs, others } = shapeOf(settings);
   const folder = serverStore === 'level' ? mkdtempSync(join(tmpdir(), 'volley-bench-')) : undefined;
   const store = folder === undefined ? 'memory' : `level:${folder}`;
   const flags = ['--workers', String(workers), '--store', store, '--interval', String(interval), ...serverArgs];
-  const variables = Object.keys(process.env).filter((name) => name.startsWith('VOLLEY_'));
-  const description = ['its own', flags.join(' '), ...variables.map((name) => `${name}=${process.env[name]}`)].join(
-    ', ',
-  );
+  const names = Object.keys(process.env).filter((name) => name.startsWith('VOLLEY_'));
+  const variables = names.map((name) => `${name}=${process.env[name]}`);
   let child: ChildServer | undefined;
   try {
-    const starting = startVolley(flags, "the bench's own server");
-    const volley = await watch.await(starting, (late) => late.child.stop());
+    const volley = await watch.await(startVolley(flags, OWN), (late) => late.child.stop());
     child = volley.child;
-    child.onGone = (why) => watch.fail(why);
-    requireOpenFiles(connections + others, "the bench's own server", volley.pid);
+    void child.ended.then((how) => watch.fail(new BenchError(`${OWN} ${how}`)));
+    requireOpenFiles(connections + others, OWN, volley.pid);
+    const description = ['its own', flags.join(' '), ...variables].join(', ');
     return await run({ ...volley, workers, isLocal: true, description });
   } finally {
     await child?.stop();
@@ -105,25 +101,20 @@ async function onOwn<T>(
   }
 }
 
-/**
- * Connects all viewers, warms up, measures for the duration.
- * @throws BenchError when the server fails or nothing was measured; Interrupted on Ctrl-C before measuring
- */
+/** Connects all viewers, warms up, measures. Throws BenchError; Interrupted on Ctrl-C before measuring. */
 async function measureRun(context: RunContext): Promise<RunResult> {
-  const { target, label, settings, shape, watch, progress, comments } = context;
+  const { target, label, settings, shape, watch, progress } = context;
   const baseline = await readBaseline(context);
-  const plan = planLoad(target.viewerUrl, settings, shape, comments);
+  const plan = planLoad(context);
   const load = await openLoad(plan, context, 'connecting');
-  const feed = planFeed(context, plan, load.posted.bind(load));
+  const feed = planFeed(context, plan, load.posted);
   try {
-    progress.wait('warming up', settings.warmup);
     await load.startSending();
     feed?.start();
-    if (!(await watch.pause(settings.warmup * 1_000))) throw new Interrupted();
+    if (!(await passTime(context, 'warming up', settings.warmup))) throw new Interrupted();
     const close = await watch.await(openWindow(target, load, feed));
-    progress.wait('measuring', settings.duration);
     load.onSecond = ({ frames }) => progress.note(`${frames} frames in the last second`);
-    const lasted = await watch.pause(settings.duration * 1_000);
+    const lasted = await passTime(context, 'measuring', settings.duration);
     const found = await close();
     checkFrames(found.load, target.viewerUrl, !lasted);
     const timings: Timing[] = [
@@ -134,16 +125,9 @@ async function measureRun(context: RunContext): Promise<RunResult> {
     if (shape.joins) timings.push({ key: 'connect', title: 'connect to welcome', histogram: found.load.connect });
     return {
       ...found,
-      label,
-      settings,
-      shape,
-      target,
-      timings,
-      sawAllFrames: true,
+      ...{ label, settings, shape, target, timings, sawAllFrames: true, warnings: [], notes: [] },
       connects: { count: settings.connections, seconds: load.connectSeconds },
       memory: growthOf(found.memory, baseline, settings.connections),
-      warnings: [],
-      notes: [],
     };
   } finally {
     await endLoads(feed, [load]);
@@ -162,26 +146,23 @@ function growthOf(
 const BASELINE_VIEWERS = 20;
 const BASELINE_SECONDS = 2;
 
-/**
- * Memory of a server, in bytes, that has pushed to a few viewers for a while but has none of the run yet: what it takes
- * to become warm is not the viewers'.
- */
+/** Memory in bytes of a server that has pushed to a few viewers: what it takes to become warm is not the viewers'. */
 async function readBaseline(context: RunContext): Promise<number | Unknown> {
-  const { target, settings, watch, progress, comments } = context;
-  if (target.apiUrl === null) return NO_API;
-  if (settings.warmup === 0) return { unknown: 'with --warmup 0 the server was cold' };
-  const few = { ...settings, connections: BASELINE_VIEWERS, senders: 0, rooms: 1, workers: 1 };
+  const { apiUrl, pid } = context.target;
+  const { warmup } = context.settings;
+  if (apiUrl === null) return NO_API;
+  if (warmup === 0) return { unknown: 'with --warmup 0 the server was cold' };
+  const settings = { ...context.settings, connections: BASELINE_VIEWERS, senders: 0, rooms: 1, workers: 1 };
   const shape = { ...context.shape, sending: { kind: 'none' }, deaf: 0, churn: 0 } as const;
-  const plan = planLoad(target.viewerUrl, few, shape, comments);
-  const load = await openLoad(plan, context, 'warming the server');
-  const feed = planFeed({ ...context, settings: few, shape }, plan, load.posted.bind(load));
+  const few = { ...context, settings, shape };
+  const plan = planLoad(few);
+  const load = await openLoad(plan, few, 'warming the server');
+  const feed = planFeed(few, plan, load.posted);
   try {
     feed?.start();
-    const seconds = Math.min(BASELINE_SECONDS, settings.warmup);
-    progress.wait('warming the server', seconds);
-    if (!(await watch.pause(seconds * 1_000))) throw new Interrupted();
+    if (!(await passTime(few, 'warming the server', Math.min(BASELINE_SECONDS, warmup)))) throw new Interrupted();
   } finally {
     await endLoads(feed, [load]);
   }
-  return (await readServer(target.apiUrl, target.pid)).memory;
+  return (await readServer(apiUrl, pid)).memory;
 }

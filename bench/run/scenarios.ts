@@ -3,53 +3,41 @@ import { availableParallelism } from 'node:os';
 import type { CodecName } from '../../src/frames/codec.ts';
 import { mostConnections } from '../load/open-files.ts';
 import type { Sending } from '../load/plan.ts';
+import { sumOf } from '../load/tally.ts';
 import type { RunResult } from '../report/result.ts';
 
 export const SERVER_STORES = ['memory', 'level'] as const;
 
-/** The options, with the scenario's presets where none was given. */
+/** The options of `npm run bench`, whose help says more, with the scenario's presets where none was given. */
 export interface RunSettings {
   readonly scenario: string;
-  /** Viewers. */
   readonly connections: number;
-  /** Seconds that are measured. */
   readonly duration: number;
   readonly rooms: number;
-  /** Comments a second in each room. */
   readonly rate: number;
-  /** Load threads. */
   readonly workers: number;
   readonly codec: CodecName;
-  /** How many of the viewers send comments over their WebSocket; 0: they are posted over HTTP. */
   readonly senders: number;
-  /** Seconds before measuring, with everything running. */
   readonly warmup: number;
-  /** `ws://HOST:PORT` of a server that runs already; null: the bench starts its own. */
+  /** `ws://HOST:PORT`; null: the bench starts a server of its own. */
   readonly url: string | null;
-  /** `http://HOST:PORT` of that server's API, null where it is unknown. */
   readonly apiUrl: string | null;
-  /** Worker counts of the own server: one run each. */
   readonly serverWorkers: readonly number[];
-  /** Where the own server keeps batches: `level` in a directory that is removed afterwards. */
   readonly serverStore: (typeof SERVER_STORES)[number];
-  /** Seconds of pushes that viewers who join in a storm have missed; 0: they are new and ask for history. */
+  /** Seconds of pushes that those who join in a storm have missed; 0: they are new and ask for history. */
   readonly behind: number;
   /** ms between two pushes of a room: what the own server is told, and what a running one is taken to have. */
   readonly interval: number;
-  /** Path of the XML file that the comments come from. */
   readonly comments: string;
 }
 
 /** What the viewers of a run do, and what the own server is told for it. */
 export interface Shape {
   readonly sending: Sending;
-  /** So many viewers read nothing once they are up. */
   readonly deaf: number;
   /** Share of the viewers that leave and come back each second. */
   readonly churn: number;
-  /** Flags of the own server beside `--workers` and `--interval`. */
   readonly serverArgs: readonly string[];
-  /** Connections beside `--connections`. */
   readonly others: number;
   /** Whether the time to join belongs to what is measured. */
   readonly joins: boolean;
@@ -58,9 +46,7 @@ export interface Shape {
 /** A named way to load a server. What it leaves out is that of `hot-room`. */
 export interface Scenario {
   readonly name: string;
-  /** For `--help`. */
   readonly summary: string;
-  /** Values for options that were not given. */
   readonly preset?: (given: Partial<RunSettings>) => Partial<RunSettings>;
   /** One sentence on why it cannot run with these settings; undefined if it can. */
   readonly check?: (settings: RunSettings) => string | undefined;
@@ -89,7 +75,7 @@ const LEAST_PENDING_ALL = 200_000;
 
 const DEAF = 0.01;
 /** Short, so that it happens within the run. */
-const SLOW_CLOSE_MS = 2_000;
+const SLOW_CLOSE_MS = '2000';
 
 const CHURN = 0.05;
 
@@ -148,9 +134,9 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
       `${senders} senders keep ${WINDOW} comments each unanswered; --rate does not count here`,
     ],
     judge: ({ load, settings: { senders, interval } }) => {
-      const refused = [...load.refused.values()].reduce((sum, count) => sum + count, 0);
-      const notes =
-        refused > 0 ? [`${refused} comments were refused; their senders waited as told and sent the next`] : [];
+      const refused = sumOf(load.refused);
+      const waited = `${refused} comments were refused; their senders waited as told and sent the next`;
+      const notes = refused > 0 ? [waited] : [];
       const most = (senders * WINDOW * 1_000) / interval;
       if (load.acked / load.seconds < NEAR_WINDOW * most) return { notes };
       const limit =
@@ -165,10 +151,7 @@ export const SCENARIOS: readonly [Scenario, ...Scenario[]] = [
     // The kernel holds up to some 4 MB a connection before the server notices: 5,000 comments a second as JSON are
     // 0.5 MB a second and viewer.
     preset: () => ({ connections: 200, rate: 5_000, interval: 100, codec: 'json', duration: 15 }),
-    shape: ({ connections }) => ({
-      deaf: countDeaf(connections),
-      serverArgs: ['--slow-close', String(SLOW_CLOSE_MS)],
-    }),
+    shape: ({ connections }) => ({ deaf: countDeaf(connections), serverArgs: ['--slow-close', SLOW_CLOSE_MS] }),
     check: ({ senders, connections }) =>
       senders + countDeaf(connections) > connections ? 'those who read nothing cannot be --senders too' : undefined,
     describe: ({ connections }) => [

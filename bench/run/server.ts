@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { BenchError } from '../bench-error.ts';
@@ -13,7 +13,6 @@ const START_DEADLINE = 30_000;
 /** How long a server may take to end once it was told to, in ms; a server with many viewers closes each of them. */
 const END_DEADLINE = 20_000;
 
-/** The environment without volley's settings. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VOLLEY_')));
 }
@@ -22,51 +21,34 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
 export class ChildServer {
   /** How it ended, as the end of a sentence that begins with its name. */
   readonly ended: Promise<string>;
-  /** Told of an end that `stop` did not ask for. */
-  onGone: ((why: BenchError) => void) | undefined;
   readonly #name: string;
   readonly #child: ChildProcess;
-  readonly #lines: string[] = [];
+  readonly #lines: Interface;
   readonly #killNow = (): void => void this.#child.kill('SIGKILL');
-  #stderr = '';
-  #lastError = '';
-  #end: string | undefined;
-  #isStarting = true;
-  #isStopping = false;
-  #onNews = (): void => {};
 
-  /** @param name begins the sentences of errors */
   constructor(name: string, file: string, args: readonly string[], env = process.env) {
     this.#name = name;
     // A process group of its own: Ctrl-C in the terminal must not end it before its last figures are read.
     const child = spawn(file, args, { env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
     this.#child = child;
     process.on('exit', this.#killNow);
+    let stderr = '';
+    let lastError = '';
     child.stderr.setEncoding('utf8').on('data', (part: string) => {
-      this.#stderr = (this.#stderr + part).slice(-4_000);
+      stderr = (stderr + part).slice(-4_000);
     });
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      if (/^\{"level":[56]0,/.test(line)) this.#lastError = line;
-      // Nothing is read on once the server listens; it may log as much as it likes.
-      if (!this.#isStarting) return;
-      this.#lines.push(line);
-      this.#onNews();
+    this.#lines = createInterface({ input: child.stdout }).on('line', (line) => {
+      if (/^\{"level":[56]0,/.test(line)) lastError = line;
     });
     // A child that dies breaks this pipe; `ended` tells how it died.
     child.stdin.on('error', () => {});
     this.ended = new Promise((resolve) => {
-      const end = (how: string): void => {
-        process.off('exit', this.#killNow);
-        this.#end ??= how;
-        this.#onNews();
-        if (!this.#isStopping) this.onGone?.(new BenchError(`${name} ${this.#end}`));
-        resolve(this.#end);
-      };
-      child.once('error', (error) => end(`could not be started (${error.message})`));
+      child.once('error', (error) => resolve(`could not be started (${error.message})`));
       child.once('close', (code, signal) => {
-        const fault = findFault(this.#stderr) || this.#lastError;
+        process.off('exit', this.#killNow);
+        const fault = findFault(stderr) || lastError;
         const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-        end(`ended ${how}${fault === '' ? '' : `: ${fault}`}`);
+        resolve(`ended ${how}${fault === '' ? '' : `: ${fault}`}`);
       });
     });
   }
@@ -75,7 +57,6 @@ export class ChildServer {
     return this.#child.pid ?? 0;
   }
 
-  /** Writes to the server's stdin. */
   tell(text: string): void {
     this.#child.stdin?.write(text);
   }
@@ -84,59 +65,44 @@ export class ChildServer {
     this.#child.kill(signal);
   }
 
-  /**
-   * Waits for the line of stdout in which `read` finds what it looks for, and returns that.
-   * @throws BenchError when the server ends first or does not write it in time; it has ended then
-   */
-  async find<T>(read: (line: string) => T | undefined): Promise<T> {
-    const deadline = AbortSignal.timeout(START_DEADLINE);
-    deadline.addEventListener('abort', () => this.#onNews());
-    for (;;) {
-      const news = new Promise<void>((resolve) => {
-        this.#onNews = resolve;
+  /** Returns what `read` finds in a line of stdout; throws BenchError when the server ends or writes none in time. */
+  find<T>(read: (line: string) => T | undefined): Promise<T> {
+    return this.#start((signal) => {
+      return new Promise((resolve) => {
+        const look = (line: string): void => {
+          const found = read(line);
+          if (found !== undefined) resolve(found);
+        };
+        this.#lines.on('line', look);
+        // The server may log as much as it likes then.
+        signal.addEventListener('abort', () => this.#lines.off('line', look));
       });
-      for (const line of this.#lines.splice(0)) {
-        const found = read(line);
-        if (found === undefined) continue;
-        this.#isStarting = false;
-        return found;
-      }
-      await this.#check(deadline);
-      await news;
-    }
+    });
   }
 
-  /**
-   * Waits for the line of stdout that is a port and nothing else.
-   * @throws BenchError as {@link find}
-   */
+  /** Waits for the line of stdout that is a port and nothing else. */
   findPort(): Promise<number> {
     return this.find((line) => (/^\d+$/.test(line) ? Number(line) : undefined));
   }
 
-  /**
-   * Waits until something listens on `port`, for a server that does not say so.
-   * @throws BenchError as {@link find}
-   */
-  async answerOn(port: number): Promise<void> {
-    const deadline = AbortSignal.timeout(START_DEADLINE);
-    for (;;) {
-      await this.#check(deadline);
-      const probe = connect(port, '127.0.0.1');
-      try {
-        await once(probe, 'connect');
-        return;
-      } catch {
-        await sleep(50);
-      } finally {
+  /** Waits until something listens on `port`, for a server that does not say so. */
+  answerOn(port: number): Promise<void> {
+    return this.#start(async (signal) => {
+      for (;;) {
+        const probe = connect(port, '127.0.0.1');
+        const isListening = await once(probe, 'connect').then(
+          () => true,
+          () => false,
+        );
         probe.destroy();
+        if (isListening) return;
+        await sleep(50, undefined, { signal });
       }
-    }
+    });
   }
 
   /** Ends the server, by SIGKILL where SIGTERM does not, and waits for its end; returns how it ended. */
   async stop(): Promise<string> {
-    this.#isStopping = true;
     this.#child.kill('SIGTERM');
     const timer = setTimeout(this.#killNow, END_DEADLINE);
     const how = await this.ended;
@@ -144,26 +110,33 @@ export class ChildServer {
     return how;
   }
 
-  async #check(deadline: AbortSignal): Promise<void> {
-    if (this.#end !== undefined) throw new BenchError(`${this.#name} ${this.#end}`);
-    if (!deadline.aborted) return;
-    await this.stop();
-    throw new BenchError(`${this.#name} did not listen within ${START_DEADLINE / 1_000} s`);
+  async #start<T>(wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const ended = this.ended.then((how): never => {
+      throw new BenchError(`${this.#name} ${how}`);
+    });
+    const late = sleep(START_DEADLINE, undefined, over).then((): never => {
+      throw new BenchError(`${this.#name} did not listen within ${START_DEADLINE / 1_000} s`);
+    });
+    try {
+      return await Promise.race([wait(over.signal), ended, late]);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    } finally {
+      over.abort();
+    }
   }
 }
 
-/** The line of what a process wrote as it died that says why. */
 function findFault(stderr: string): string {
   const lines = stderr.split('\n').map((line) => line.trim().replace(/^volley: /, ''));
   return lines.find((line) => /^\w*Error\b/.test(line)) ?? lines.find((line) => line !== '') ?? '';
 }
 
-/** A volley server that the bench has started. */
 export interface Volley {
   readonly child: ChildServer;
-  /** `ws://HOST:PORT` */
   readonly viewerUrl: string;
-  /** `http://HOST:PORT` */
   readonly apiUrl: string;
   readonly pid: number;
 }
@@ -184,9 +157,6 @@ export async function startVolley(args: readonly string[], name = 'volley', env 
   return { child, viewerUrl, apiUrl, pid: child.pid };
 }
 
-/** The addresses in the log line that a server writes once it is ready. */
 function readReady(line: string): { viewerUrl: string; apiUrl: string } | undefined {
-  if (!line.startsWith('{')) return undefined;
-  const { msg, viewerUrl, apiUrl } = JSON.parse(line) as { msg?: string; viewerUrl?: string; apiUrl?: string };
-  return msg === 'ready' && viewerUrl !== undefined && apiUrl !== undefined ? { viewerUrl, apiUrl } : undefined;
+  return /^\{.*"msg":"ready"/.test(line) ? (JSON.parse(line) as { viewerUrl: string; apiUrl: string }) : undefined;
 }

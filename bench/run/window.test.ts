@@ -1,31 +1,31 @@
 import { describe, expect, it } from 'vitest';
 import { BenchError } from '../bench-error.ts';
 import { type Seat, Seats } from '../load/plan.ts';
-import { SETTINGS } from '../report/run.fixture.ts';
+import { makeRun, SETTINGS } from '../report/run.fixture.ts';
 import { chooseGap, MOST_WAITING } from './feed.ts';
 import { shapeOf } from './scenarios.ts';
-import { chooseTimedRooms, Interrupted, planLoad, RunWatch } from './window.ts';
+import { chooseTimedRooms, Interrupted, planLoad, watchRun } from './window.ts';
 
 const NEVER = 60_000;
 
 describe('a run that is watched', () => {
   it('pauses for its time', async () => {
-    const watch = new RunWatch(new AbortController().signal);
+    const watch = watchRun(new AbortController().signal);
     expect(await watch.pause(1)).toBe(true);
   });
 
   it('ends its pause when it is interrupted, then and later', async () => {
     const stop = new AbortController();
-    const watch = new RunWatch(stop.signal);
+    const watch = watchRun(stop.signal);
     const pause = watch.pause(NEVER);
     stop.abort();
     expect(await pause).toBe(false);
     expect(await watch.pause(NEVER)).toBe(false);
-    expect(await new RunWatch(stop.signal).pause(NEVER)).toBe(false);
+    expect(await watchRun(stop.signal).pause(NEVER)).toBe(false);
   });
 
   it('fails whatever waits, and whatever will wait, with the first failure', async () => {
-    const watch = new RunWatch(new AbortController().signal);
+    const watch = watchRun(new AbortController().signal);
     const pause = watch.pause(NEVER);
     const gone = new BenchError('the server is gone');
     watch.fail(gone);
@@ -36,14 +36,14 @@ describe('a run that is watched', () => {
   });
 
   it('gives what it waited for, or its failure', async () => {
-    const watch = new RunWatch(new AbortController().signal);
+    const watch = watchRun(new AbortController().signal);
     expect(await watch.await(Promise.resolve(7))).toBe(7);
     await expect(watch.await(Promise.reject(new BenchError('no')))).rejects.toThrow('no');
   });
 
   it('clears up what comes too late', async () => {
     const stop = new AbortController();
-    const watch = new RunWatch(stop.signal);
+    const watch = watchRun(stop.signal);
     let finish = (_: string): void => undefined;
     const work = new Promise<string>((resolve) => {
       finish = resolve;
@@ -62,12 +62,13 @@ describe('a run that is watched', () => {
 
 function planOf(connections: number, rooms: number) {
   const settings = { ...SETTINGS, connections, rooms, workers: 1 };
-  return planLoad('ws://127.0.0.1:9000', settings, shapeOf(settings), []);
+  const { target, label } = makeRun();
+  return planLoad({ target, label, settings, shape: shapeOf(settings), comments: [] });
 }
 
 /** The viewers who are really sampled: those whom a load makes of the plan. */
 function sampledOf(connections: number, rooms: number): Seat[] {
-  return new Seats(planOf(connections, rooms)).ofThread(0).filter(({ sampled }) => sampled);
+  return new Seats(planOf(connections, rooms)).all.filter(({ sampled }) => sampled);
 }
 
 const CASES: readonly (readonly [number, number])[] = [

@@ -1,117 +1,97 @@
 /** What the runs of all scenarios are made of: what ends them early, their load and feed, and a span that is measured. */
 import { setMaxListeners } from 'node:events';
 import { cpus } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
 import { CODECS, SUBPROTOCOLS } from '../../src/frames/codec.ts';
 import { threadCpuSeconds } from '../../src/thread-stats.ts';
 import { BenchError } from '../bench-error.ts';
-import { Load } from '../load/load.ts';
+import { type Load, startLoad } from '../load/load.ts';
 import { type LoadPlan, Seats } from '../load/plan.ts';
 import type { LoadFigures } from '../load/results.ts';
 import { benchNow } from '../load/tally.ts';
+import type { ProgressBar } from '../report/progress-bar.ts';
 import { isUnknown, type Unknown } from '../report/result.ts';
-import { chooseGap, Feed, type FeedFigures, MOST_WAITING, randomSchedule } from './feed.ts';
+import { chooseGap, type Feed, type FeedFigures, MOST_WAITING, makeFeed, randomSchedule } from './feed.ts';
 import type { RunSettings, Shape } from './scenarios.ts';
-import { compareReadings, readServer, type ServerFigures, type ServerReading } from './server-stats.ts';
+import { compareReadings, readServer, type ServerFigures } from './server-stats.ts';
 
 /** Ctrl-C came before anything was measured. */
 export class Interrupted extends Error {
   override name = 'Interrupted';
 }
 
-/** What can end a run before its time: Ctrl-C, and a failure that is noticed beside it, such as a server that is gone. */
-export class RunWatch {
-  readonly #ended: Promise<void>;
-  #fail: (failure: BenchError) => void = () => undefined;
+export type RunWatch = ReturnType<typeof watchRun>;
 
-  /** @param signal aborts with the first Ctrl-C */
-  constructor(signal: AbortSignal) {
-    // One signal is watched by every run of a comparison.
-    setMaxListeners(0, signal);
-    this.#ended = new Promise((resolve, reject) => {
-      this.#fail = reject;
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    // A failure may come while nothing waits; the next to wait gets it.
-    this.#ended.catch(() => undefined);
-  }
+/** What can end a run before its time: Ctrl-C, and a failure that is noticed beside it. */
+export function watchRun(signal: AbortSignal) {
+  // One signal is watched by every run of a comparison.
+  setMaxListeners(0, signal);
+  let fail: (failure: BenchError) => void = () => undefined;
+  const ended = new Promise<void>((resolve, reject) => {
+    fail = reject;
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  // A failure may come while nothing waits; the next to wait gets it.
+  ended.catch(() => undefined);
+  return {
+    /** Everything that waits, or will wait, rejects with this. Only the first failure counts. */
+    fail,
 
-  /** Everything that waits, or will wait, rejects with this. Only the first failure counts. */
-  fail(failure: BenchError): void {
-    this.#fail(failure);
-  }
+    /** Waits; returns false when it was interrupted before. Throws what `fail` was told. */
+    async pause(ms: number): Promise<boolean> {
+      const over = new AbortController();
+      try {
+        return await Promise.race([ended.then(() => false), sleep(ms, true, over)]);
+      } finally {
+        over.abort();
+      }
+    },
 
-  /**
-   * Waits so many ms; returns false when it was interrupted before the time was over.
-   * @throws BenchError that {@link fail} was told
-   */
-  async pause(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const over = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(true), Math.max(0, ms));
-    });
-    try {
-      return await Promise.race([this.#ended.then(() => false), over]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /**
-   * Waits for `work` unless the run ends first; `undo` then clears up what the work comes to in the end.
-   * @throws Interrupted, and the BenchError that {@link fail} was told
-   */
-  async await<T>(work: Promise<T>, undo: (result: T) => unknown = () => undefined): Promise<T> {
-    const ended = this.#ended.then(() => {
-      throw new Interrupted();
-    });
-    try {
-      return await Promise.race([ended, work]);
-    } catch (error) {
-      work.then(undo).catch(() => undefined);
-      throw error;
-    }
-  }
-}
-
-/** Is told how far a run is; a bar in the terminal, or nothing. */
-export interface RunProgress {
-  /** A phase of `total` steps begins: {@link advance} tells which are done. */
-  count(name: string, total: number): void;
-  advance(done: number): void;
-  /** A phase begins that lasts so many seconds. */
-  wait(name: string, seconds: number): void;
-  /** A few words on what was just seen. */
-  note(words: string): void;
+    /** Waits for `work`, or throws Interrupted or what `fail` was told; `undo` then clears up what it comes to. */
+    async await<T>(work: Promise<T>, undo: (result: T) => unknown = () => undefined): Promise<T> {
+      const interrupted = ended.then((): never => {
+        throw new Interrupted();
+      });
+      try {
+        return await Promise.race([interrupted, work]);
+      } catch (error) {
+        work.then(undo).catch(() => undefined);
+        throw error;
+      }
+    },
+  };
 }
 
 /** The server that is measured. */
 export interface ServerTarget {
   readonly viewerUrl: string;
-  /** Null where it is unknown: then its figures are, too. */
   readonly apiUrl: string | null;
   /** Null where the process is not the bench's own child. */
   readonly pid: number | null;
+  /** Worker threads of the own server; null for a server that ran already. */
   readonly workers: number | null;
-  /** Whether it runs on this machine. */
   readonly isLocal: boolean;
   readonly description: string;
 }
 
-/** Everything that a run needs. */
 export interface RunContext {
   readonly target: ServerTarget;
-  /** Tells it from the other runs of a comparison. */
   readonly label: string;
   readonly settings: RunSettings;
   readonly shape: Shape;
   readonly comments: readonly RecordedComment[];
   readonly watch: RunWatch;
-  readonly progress: RunProgress;
+  readonly progress: ProgressBar;
 }
 
-/** The names of the rooms of a run. */
+/** Shows a phase of so many seconds and waits for its end; returns false when it was interrupted. */
+export function passTime({ watch, progress }: RunContext, phase: string, seconds: number): Promise<boolean> {
+  progress.wait(phase, seconds);
+  return watch.pause(seconds * 1_000);
+}
+
 export function nameRooms(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `bench-${i}`);
 }
@@ -120,26 +100,16 @@ export function nameRooms(count: number): string[] {
 const SAMPLED = 50;
 const LEAST_STEP = 10;
 
-/** The load that settings and a scenario's shape ask for. */
-export function planLoad(
-  url: string,
-  settings: RunSettings,
-  shape: Shape,
-  comments: readonly RecordedComment[],
-): LoadPlan {
+export function planLoad({ target, settings, shape, comments }: Omit<RunContext, 'watch' | 'progress'>): LoadPlan {
   const { connections, rooms, workers, codec, senders } = settings;
   return {
-    url,
+    url: target.viewerUrl,
     paths: nameRooms(rooms).map((room) => `/rooms/${room}`),
     subprotocol: SUBPROTOCOLS[CODECS.indexOf(codec)] ?? '',
     protocol: 'volley',
-    connections,
     threads: Math.min(workers, connections),
-    senders,
-    sending: shape.sending,
+    ...{ connections, senders, sending: shape.sending, deaf: shape.deaf, churn: shape.churn },
     comments: comments.map(({ text, mode, color, size }) => ({ text, mode, color, size })),
-    deaf: shape.deaf,
-    churn: shape.churn,
     sampleEvery: Math.max(LEAST_STEP, Math.ceil(connections / SAMPLED)),
   };
 }
@@ -160,43 +130,28 @@ export function chooseTimedRooms(plan: LoadPlan, interval: number, gap: number, 
   return new Set(rooms.slice(0, most));
 }
 
-/**
- * Opens the connections of `plan`; from then on the run ends when the server is gone.
- * @throws BenchError when not all come up; Interrupted on Ctrl-C
- */
+/** Opens the connections of `plan`; from then on the run ends when the server is gone. */
 export async function openLoad(plan: LoadPlan, { watch, progress }: RunContext, phase: string): Promise<Load> {
   progress.count(phase, plan.connections);
-  const starting = Load.start(plan, (up) => progress.advance(up));
-  const load = await watch.await(starting, (late) => late.stop());
-  load.onGone = (why) => watch.fail(why);
+  const load = await watch.await(startLoad(plan, progress.advance), (late) => late.stop());
+  void load.gone.then(watch.fail);
   return load;
 }
 
-/** Ends feed and loads. What closes from then on is the bench's doing. */
 export async function endLoads(feed: Feed | null, loads: readonly Load[]): Promise<void> {
   feed?.stop();
-  for (const load of loads) load.onGone = undefined;
   await Promise.all(loads.map((load) => load.stop()));
 }
 
-/**
- * A feed for the rooms that `plan` watches; null where viewers send, or where there is no API to post to.
- * @param tell is told of each comment that was timed: the load that measures
- */
-export function planFeed(
-  { target: { apiUrl }, settings, shape, comments }: RunContext,
-  plan: LoadPlan,
-  tell: Load['posted'],
-): Feed | null {
+/** A feed for the rooms of `plan` that tells each timed comment; null where viewers send, or without an API. */
+export function planFeed({ target, settings, shape, comments }: RunContext, plan: LoadPlan, tell: Load['posted']) {
+  const { apiUrl } = target;
   if (shape.sending.kind !== 'none' || apiUrl === null) return null;
   const rooms = nameRooms(settings.rooms);
   const { rate, interval } = settings;
   const gap = chooseGap(settings);
-  return new Feed({
-    apiUrl,
-    rooms,
-    comments,
-    schedule: randomSchedule(rooms.length, rate, gap),
+  return makeFeed({
+    ...{ apiUrl, rooms, comments, schedule: randomSchedule(rooms.length, rate, gap) },
     timed: chooseTimedRooms(plan, interval, gap, rate),
     onPosted: (room, id, at) => tell(`/rooms/${rooms[room]}`, id, at),
   });
@@ -210,23 +165,19 @@ export interface WindowFigures {
   readonly load: LoadFigures;
   readonly feed: FeedFigures | null;
   readonly server: ServerFigures | Unknown;
-  /** Resident bytes of the server at the opening and at the closing. */
   readonly memory: { readonly from: number; readonly to: number } | Unknown;
   readonly generator: GeneratorFigures;
 }
 
-/**
- * Begins to measure load, feed, server and generator together. What it returns ends the measuring; `others` are the
- * figures of what else loaded the server meanwhile.
- * @throws BenchError when the server's metrics cannot be read, or, at the end, all comments were refused
- */
-export async function openWindow(target: ServerTarget, load: Load, feed: Feed | null) {
+/** Measures load, feed, server and generator together until the returned function is called. */
+export async function openWindow({ apiUrl, pid }: ServerTarget, load: Load, feed: Feed | null) {
+  const read = () => (apiUrl === null ? null : readServer(apiUrl, pid));
   await load.begin();
   feed?.begin();
-  const from = await readTarget(target);
+  const from = await read();
   const readGenerator = measureGenerator();
   return async (others: readonly LoadFigures[] = []): Promise<WindowFigures> => {
-    const to = await readTarget(target);
+    const to = await read();
     const measured = await load.end();
     const isKnown = from !== null && to !== null;
     const figures: WindowFigures = {
@@ -244,7 +195,6 @@ export async function openWindow(target: ServerTarget, load: Load, feed: Feed | 
 /** What generating the load cost, and how busy the machine was. CPU in cores. */
 export type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
 
-/** Measures what the bench uses and how busy the machine is, until the returned function is called. */
 function measureGenerator() {
   const at = benchNow();
   const own = threadCpuSeconds();
@@ -256,36 +206,24 @@ function measureGenerator() {
     const passed = total - machine.total;
     const { user, system } = process.cpuUsage(before);
     return {
-      /** The whole process of the bench, V8's and libuv's threads included. */
-      totalCores: (user + system) / 1e6 / seconds,
+      cpuCores: (user + system) / 1e6 / seconds,
       threadsCores: loads.reduce((sum, { cpu }) => sum + cpu, 0),
-      busiestCores: Math.max(...loads.map(({ busiest }) => busiest)),
-      /** The longest that a load thread's loop was blocked, in ms. */
-      worstDelay: Math.max(...loads.map(({ worstDelay }) => worstDelay)),
-      /** The bench's main thread: it posts the comments that come over HTTP. */
-      mainCores: (threadCpuSeconds() - own) / seconds,
-      /** Cores of this machine that were busy, whatever used them. */
+      busiestThreadCores: Math.max(...loads.map(({ busiest }) => busiest)),
+      worstLoopDelayMs: Math.max(...loads.map(({ worstDelay }) => worstDelay)),
+      mainThreadCores: (threadCpuSeconds() - own) / seconds,
       machineBusyCores: passed > 0 ? ((busy - machine.busy) / passed) * cores : 0,
       machineCores: cores,
     };
   };
 }
 
-function readTarget({ apiUrl, pid }: ServerTarget): Promise<ServerReading> | null {
-  return apiUrl === null ? null : readServer(apiUrl, pid);
-}
-
-/** Times of all cores together, in ms. */
 function readMachine(): { busy: number; total: number; cores: number } {
   const times = cpus().map((core) => core.times);
   const busy = times.reduce((sum, { user, nice, sys, irq }) => sum + user + nice + sys + irq, 0);
   return { busy, total: times.reduce((sum, { idle }) => sum + idle, busy), cores: times.length };
 }
 
-/**
- * A window in which no frame came has measured nothing.
- * @throws BenchError; Interrupted where Ctrl-C left it no time
- */
+/** Throws where no frame came: Interrupted where Ctrl-C left no time, else BenchError. */
 export function checkFrames({ frames, seconds }: LoadFigures, url: string, interrupted: boolean): void {
   if (frames > 0) return;
   if (interrupted) throw new Interrupted();
@@ -301,7 +239,6 @@ function checkAccepted({ load, feed, server }: WindowFigures): void {
   throw new BenchError(`all comments were refused (${listCodes(refused)}), so nothing was measured`);
 }
 
-/** `ROOM_BUSY 4, BUSY 1` */
 export function listCodes(counts: ReadonlyMap<string | number, number>): string {
   return [...counts].map(([code, count]) => `${code} ${count}`).join(', ');
 }

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Feed } from '../../bench/run/feed.ts';
+import { startSteadyFeed } from '../../bench/run/feed.ts';
 import { Crowd } from '../crowd.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 
@@ -20,7 +20,7 @@ describe('a server under load', () => {
       server = await startProcess(['--workers', '3', '--interval', '20'], FAULTY);
       const crowd = new Crowd(server);
       await crowd.seat(ROOMS, 300);
-      const feed = Feed.steady(server.apiUrl, ROOMS, 20, 20);
+      const feed = startSteadyFeed(server.apiUrl, ROOMS, 20, 20);
       await Promise.all(crowd.viewers.map((viewer) => viewer.until(() => viewer.comments.length > 40)));
       codes.push(await server.stop());
       feed.stop();
@@ -36,7 +36,7 @@ describe('a server under load', () => {
     server = await startProcess(['--workers', '3', '--interval', '20', '--memory-comments', '1000000'], FAULTY);
     const crowd = new Crowd(server);
     await crowd.seat(ROOMS, 150);
-    const feed = Feed.steady(server.apiUrl, ROOMS, 5, 20);
+    const feed = startSteadyFeed(server.apiUrl, ROOMS, 5, 20);
     for (let fault = 0; fault < 20; fault += 1) {
       const failed = (): number => (server?.lines ?? []).filter(({ msg }) => msg?.startsWith('shard failed')).length;
       server.tell(`throw ${fault % 3}`);
