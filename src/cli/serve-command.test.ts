@@ -1,21 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fastify } from 'fastify';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { compiledFile } from '../compiled-file.ts';
 import { checkRingSize } from '../frames/push-size.ts';
 import { takePorts } from '../ports.ts';
 import { ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { envName, SETTING_GROUPS, SETTINGS, type Settings } from '../settings/settings.ts';
+import { SETTINGS, type Settings } from '../settings/settings.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
-import { runProgram } from './program.ts';
 import { readVersion } from './version.ts';
 
 /** Where free ports do not matter because the command must not come that far. */
 const ANY_PORTS = ['--port', '0', '--api-port', '0'];
 
 interface Ended {
-  readonly code: number | NodeJS.Signals | undefined;
+  readonly code: number | NodeJS.Signals;
   readonly stdout: string;
   readonly stderr: string;
 }
@@ -26,16 +25,6 @@ async function run(args: readonly string[]): Promise<Ended> {
   started.push(command);
   const code = await command.ended;
   return { code, stdout: command.lines.map(({ msg }) => `${msg}\n`).join(''), stderr: command.stderr };
-}
-
-/** What the command says in this process, where it is over before anything runs. */
-async function say(...argv: string[]): Promise<Ended> {
-  let [stdout, stderr] = ['', ''];
-  const code = await runProgram(argv, {
-    stdout: { write: (text) => (stdout += text) },
-    stderr: { write: (text) => (stderr += text) },
-  });
-  return { code, stdout, stderr };
 }
 
 const started: ServerProcess[] = [];
@@ -49,11 +38,6 @@ function refusal(sentence: string): Ended {
   return { code: 2, stdout: '', stderr: `volley: ${sentence}\n` };
 }
 
-/** Help and text without the line breaks that the width of a terminal makes. */
-function unwrapped(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
-}
-
 describe('the command in a process of its own', () => {
   it.concurrent('prints its version, and ends with 0', async () => {
     expect(await run(['--version'])).toEqual({ code: 0, stdout: `${readVersion()}\n`, stderr: '' });
@@ -62,78 +46,6 @@ describe('the command in a process of its own', () => {
   it.concurrent('ends with 2 and one sentence where a setting cannot be', async () => {
     const sentence = '--port (VOLLEY_PORT) cannot be "70000": allowed is a whole number from 0 to 65535 (port)';
     expect(await run(['--port', '70000'])).toEqual(refusal(sentence));
-  });
-});
-
-describe('volley --help', () => {
-  it.each([[['--help']], [['serve', '--help']], [['help', 'serve']]])('%j lists every setting', async (args) => {
-    const { code, stdout, stderr } = await say(...args);
-    const help = unwrapped(stdout);
-    for (const setting of SETTINGS) {
-      const shown = setting.fallbackText ?? String(setting.fallback);
-      const isSwitch = typeof setting.fallback === 'boolean';
-      const value = isSwitch ? `[${setting.unit}]` : `<${setting.unit}>`;
-      const preset = isSwitch ? ', preset: "true"' : '';
-      expect(help).toContain(
-        `--${setting.flag} ${value} ${setting.text} (default: ${shown}${preset}, env: ${envName(setting)})`,
-      );
-    }
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  });
-
-  it('groups the settings, the dozen that one needs first', async () => {
-    const { stdout } = await say('--help');
-    const titles = [...stdout.matchAll(/^(\S.*):$/gm)].map(([, title]) => title);
-    const groups = SETTING_GROUPS.map(({ title }) => title);
-    expect(titles.filter((title) => groups.includes(title ?? ''))).toEqual(groups);
-    const [first] = SETTING_GROUPS;
-    expect(first?.names).toHaveLength(12);
-    const section = stdout.slice(stdout.indexOf('First settings:'), stdout.indexOf('Pushes:'));
-    expect(section.match(/^ {2}--/gm)).toHaveLength(12);
-  });
-
-  it('names the commands', async () => {
-    const { stdout } = await say('-h');
-    expect(stdout).toMatch(/^ {2}serve \[options\]/m);
-    expect(stdout).toMatch(/^ {2}watch \[options\] <url>/m);
-  });
-});
-
-describe('volley --version', () => {
-  it.each([[['-V']], [['serve', '--version']]])('%j prints the version', async (args) => {
-    expect(await say(...args)).toEqual({ code: 0, stdout: `${readVersion()}\n`, stderr: '' });
-  });
-});
-
-describe('a setting that cannot be', () => {
-  afterEach(() => {
-    vi.unstubAllEnvs();
-  });
-
-  it('given by a flag ends the command with one sentence', async () => {
-    const sentence = '--port (VOLLEY_PORT) cannot be "70000": allowed is a whole number from 0 to 65535 (port)';
-    expect(await say('serve', '--port=70000')).toEqual(refusal(sentence));
-  });
-
-  it('given by the environment ends the command with one sentence', async () => {
-    vi.stubEnv('VOLLEY_WORKERS', 'many');
-    const sentence = '--workers (VOLLEY_WORKERS) cannot be "many": allowed is a whole number from 1 to 256 (threads)';
-    expect(await say(...ANY_PORTS)).toEqual(refusal(sentence));
-  });
-
-  it('is a flag that nobody knows', async () => {
-    expect(await say('--bogus-flag', '1')).toEqual(
-      refusal("unknown option '--bogus-flag' (volley --help lists what there is)"),
-    );
-  });
-
-  it('is a flag that is mistyped', async () => {
-    expect(await say('--prot', '1')).toEqual(refusal("unknown option '--prot' (Did you mean --port?)"));
-  });
-
-  it('is a command that nobody knows', async () => {
-    expect(await say('serv')).toEqual(refusal("unknown command 'serv' (Did you mean serve?)"));
-    expect(await say('begin')).toEqual(refusal("unknown command 'begin' (volley --help lists what there is)"));
   });
 });
 
