@@ -236,11 +236,11 @@ describe('connect, with a real server', () => {
 });
 
 describe('connect, over links that are cut, held up and robbed of bytes', () => {
-  it.each(CODECS)('loses and doubles none of some hundred comments, with %s', async (codec) => {
+  it('loses and doubles none of some hundred comments, on any codec', async () => {
     const proxy = await proxyBefore(server);
-    const { room, comments } = await watchLive(proxy.url, { codec, staleAfter: 1_500 });
+    const watchers = await Promise.all(CODECS.map((codec) => watchLive(proxy.url, { codec, staleAfter: 1_500 })));
     const gaps: unknown[] = [];
-    room.on('gap', (gap) => gaps.push(gap));
+    for (const { room } of watchers) room.on('gap', (gap) => gaps.push(gap));
     proxy.fate = (piece) => {
       const chance = Math.random();
       if (chance < 0.05) return { kind: 'cut', after: Math.floor(Math.random() * piece.length) };
@@ -261,10 +261,12 @@ describe('connect, over links that are cut, held up and robbed of bytes', () => 
     clearInterval(cuts);
     proxy.fate = () => ({ kind: 'pass', delay: 0 });
     proxy.cut();
-    await vi.waitFor(() => expect(comments).toHaveLength(300), WAIT);
-    expect(comments.map(({ id }) => id)).toStrictEqual(ids);
-    expect(comments.map(({ text }) => text)).toStrictEqual(ids.map((_, i) => `${i}`));
+    for (const { comments } of watchers) {
+      await vi.waitFor(() => expect(comments).toHaveLength(300), WAIT);
+      expect(comments.map(({ id }) => id)).toStrictEqual(ids);
+      expect(comments.map(({ text }) => text)).toStrictEqual(ids.map((_, i) => `${i}`));
+    }
     expect(gaps).toStrictEqual([]);
-    expect(proxy.opened).toBeGreaterThan(5);
+    expect(proxy.opened).toBeGreaterThan(3 * 5);
   });
 });
