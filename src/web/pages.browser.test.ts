@@ -2,21 +2,21 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findsBrowser, openBrowser } from '../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import { ServerHere } from '../server-here.fixture.ts';
 import { LivePage } from './live/live-page.fixture.ts';
 
 describe.skipIf(!findsBrowser('the pages'))('in a real browser', () => {
   let browser: Browser;
-  let server: ServerProcess;
+  let server: ServerHere;
 
   beforeAll(async () => {
     browser = await openBrowser();
-    server = await startProcess(['--workers', '1', '--interval', '200']);
+    server = await ServerHere.start(['--workers', '1', '--interval', '200']);
   });
 
   afterAll(async () => {
     await browser.close();
-    expect(await server.stop()).toBe(0);
+    await server.stop();
   });
 
   it('the live page shows what is said, as text', async () => {
