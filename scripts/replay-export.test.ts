@@ -6,15 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { checkComment } from '../src/comment-check.ts';
-import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
+import { ServerHere } from '../src/server-here.fixture.ts';
 import { parseRecording, type RecordedComment } from './bilibili-xml.ts';
 import { replayCommand } from './replay-command.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'replay-export-'));
-let server: ServerProcess;
+let server: ServerHere;
 
 beforeAll(async () => {
-  server = await startProcess(['--interval', '20', '--workers', '1']);
+  server = await ServerHere.start(['--interval', '20', '--workers', '1']);
 });
 
 afterAll(async () => {

@@ -8,19 +8,45 @@ const STARTING_MS = 25_000;
 /** A line of the server's log. */
 export type LogLine = Record<string, unknown> & { msg?: string };
 
+/** A real server that a test talks to. */
+export class RunningServer {
+  viewerUrl = '';
+  apiUrl = '';
+
+  /** Posts comments; gives status and body. */
+  async post(room: string, comments: unknown, query = ''): Promise<{ status: number; body: PostAnswer }> {
+    const response = await fetch(`${this.apiUrl}/rooms/${room}/comments${query}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(comments),
+    });
+    return { status: response.status, body: (await response.json()) as PostAnswer };
+  }
+
+  /** The value of a metric, summed over every sample whose labels contain `labels`. */
+  async metric(name: string, labels = ''): Promise<number> {
+    const text = await (await fetch(`${this.apiUrl}/metrics`)).text();
+    let sum = 0;
+    for (const line of text.split('\n')) {
+      if (line.startsWith('#') || !line.startsWith(name) || !line.includes(labels)) continue;
+      if (/^[{ ]/.test(line.slice(name.length))) sum += Number(line.slice(line.lastIndexOf(' ') + 1));
+    }
+    return sum;
+  }
+}
+
 /** A real server in a process of its own, on ports that the system chose. */
-export class ServerProcess {
+export class ServerProcess extends RunningServer {
   readonly child: ChildProcess;
   readonly lines: LogLine[] = [];
   stderr = '';
-  viewerUrl = '';
-  apiUrl = '';
   /** The exit code, or the signal that ended the process. */
   readonly ended: Promise<number | NodeJS.Signals>;
   #waiting: (() => void)[] = [];
 
   /** @param runner a command that becomes the one after it, like `prlimit`, and its arguments */
   constructor(entry: string, args: readonly string[], env: NodeJS.ProcessEnv, runner: readonly string[] = []) {
+    super();
     const [command = process.execPath, ...rest] = [...runner, process.execPath, compiledFile(entry), ...args];
     this.child = spawn(command, rest, {
       env: { ...process.env, ...env },
@@ -70,27 +96,6 @@ export class ServerProcess {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | NodeJS.Signals> {
     this.child.kill(signal);
     return this.ended;
-  }
-
-  /** Posts comments; gives status and body. */
-  async post(room: string, comments: unknown, query = ''): Promise<{ status: number; body: PostAnswer }> {
-    const response = await fetch(`${this.apiUrl}/rooms/${room}/comments${query}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(comments),
-    });
-    return { status: response.status, body: (await response.json()) as PostAnswer };
-  }
-
-  /** The value of a metric, summed over every sample whose labels contain `labels`. */
-  async metric(name: string, labels = ''): Promise<number> {
-    const text = await (await fetch(`${this.apiUrl}/metrics`)).text();
-    let sum = 0;
-    for (const line of text.split('\n')) {
-      if (line.startsWith('#') || !line.startsWith(name) || !line.includes(labels)) continue;
-      if (/^[{ ]/.test(line.slice(name.length))) sum += Number(line.slice(line.lastIndexOf(' ') + 1));
-    }
-    return sum;
   }
 
   #take(line: string): void {

@@ -1,6 +1,7 @@
 /** `HOSTILE_INPUTS=1000000 npm run test:long -- workers/hostile` tries more. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { codePoint } from '../src/code-point.fixture.ts';
 import { CODECS } from '../src/frames/codec.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
@@ -156,7 +157,7 @@ describe(`${INPUTS} hostile inputs`, () => {
   const comment = fc
     .dictionary(member, odd, { maxKeys: 5 })
     .map((members) => JSON.stringify({ type: 'comment', text: 'x', ...members }));
-  const text = fc.oneof(comment, fc.json({ maxDepth: 4 }), fc.string({ unit: 'binary', maxLength: 300 }));
+  const text = fc.oneof(comment, fc.json({ maxDepth: 4 }), fc.string({ unit: codePoint, maxLength: 300 }));
   const many = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
     fc.array(one, { minLength: AT_ONCE, maxLength: AT_ONCE });
   const settings = { numRuns: Math.ceil(INPUTS / AT_ONCE) };

@@ -92,17 +92,6 @@ describe('a server that', () => {
     expect(await failureOf({ url })).toBe(`${url} answered HTTP 404 Not Found: oops, asked for /rooms/r`);
   });
 
-  it('refuses the path or the subprotocol is told with its reason', async () => {
-    const server = await startProcess(['--workers', '1']);
-    try {
-      const url = server.viewerUrl;
-      expect(await failureOf({ url, paths: ['/rooms/r?since=x'] })).toMatch(/HTTP 400 Bad Request: .*SINCE_INVALID/);
-      expect(await failureOf({ url, protocol: 'opaque', subprotocol: 'other' })).toMatch(/UNKNOWN_SUBPROTOCOL/);
-    } finally {
-      await server.stop();
-    }
-  });
-
   it('closes one that is up while others are not is told', async () => {
     const server = await ScriptedServer.start();
     try {
@@ -129,9 +118,12 @@ describe('a plan', () => {
   });
 });
 
-describe('a server that is gone in mid-run', () => {
-  it('is told, with what there is up to then', async () => {
+describe('a server', () => {
+  it('that refuses the path or the subprotocol is told with its reason, one that is gone in mid-run once, with what there is up to then', async () => {
     const server = await startProcess(['--workers', '1']);
+    const url = server.viewerUrl;
+    expect(await failureOf({ url, paths: ['/rooms/r?since=x'] })).toMatch(/HTTP 400 Bad Request: .*SINCE_INVALID/);
+    expect(await failureOf({ url, protocol: 'opaque', subprotocol: 'other' })).toMatch(/UNKNOWN_SUBPROTOCOL/);
     const load = await startLoad(makePlan({ url: server.viewerUrl, connections: 30, threads: 2 }));
     try {
       await load.begin();
@@ -146,7 +138,7 @@ describe('a server that is gone in mid-run', () => {
     }
   });
 
-  it('is one that a load cannot begin on', async () => {
+  it('that is gone is told to who asks later, and a load on it cannot begin', async () => {
     const server = await ScriptedServer.start();
     const load = await startLoad(makePlan({ url: server.url }));
     try {

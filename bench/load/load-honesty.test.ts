@@ -61,14 +61,6 @@ describe.each(SUBPROTOCOLS)('on %s', (subprotocol) => {
     expect(figures).toMatchObject({ incomplete: 5, starved: 0 });
   });
 
-  it('a viewer that gets nothing at all is starved, and no frame has reached all', async () => {
-    const figures = await measure({ subprotocol }, (server) => {
-      for (let seq = 1; seq <= 9; seq += 1) server.send(frame(seq), (viewer) => viewer !== 3);
-    });
-    expect(figures).toMatchObject({ frames: 81, lost: 0, incomplete: 9, starved: 1 });
-    expect(figures.spread.totalCount).toBe(0);
-  });
-
   it('two batches in one frame are what others have in two', async () => {
     const both = asSent(subprotocol, makeFrames(subprotocol, [1, 2]));
     const figures = await measure({ subprotocol }, (server) => {
@@ -78,8 +70,24 @@ describe.each(SUBPROTOCOLS)('on %s', (subprotocol) => {
     expect(figures).toMatchObject({ frames: 19, comments: 60, lost: 0, faults: [], incomplete: 0, starved: 0 });
     expect(figures.spread.totalCount).toBe(2);
   });
+});
 
-  it('a hole that all viewers have counts as one frame each', async () => {
+describe('frames', () => {
+  const subprotocol = 'volley.v1.msgpack.deflate';
+
+  function frame(seq: number, prev = seq - 1, comments = 3): Buffer {
+    return makeFrame(subprotocol, seq, prev, comments);
+  }
+
+  it('that one viewer never gets leave it starved, and none has reached all', async () => {
+    const figures = await measure({ subprotocol }, (server) => {
+      for (let seq = 1; seq <= 9; seq += 1) server.send(frame(seq), (viewer) => viewer !== 3);
+    });
+    expect(figures).toMatchObject({ frames: 81, lost: 0, incomplete: 9, starved: 1 });
+    expect(figures.spread.totalCount).toBe(0);
+  });
+
+  it('that no viewer has count as one frame each', async () => {
     const figures = await measure({ subprotocol }, (server) => {
       server.send(frame(1));
       server.send(frame(5, 4));
@@ -87,14 +95,14 @@ describe.each(SUBPROTOCOLS)('on %s', (subprotocol) => {
     expect(figures).toMatchObject({ frames: 20, lost: 10, outOfOrder: 0, faults: [] });
   });
 
-  it('frames that come twice or late are out of order', async () => {
+  it('that come twice or late are out of order', async () => {
     const figures = await measure({ subprotocol }, (server) => {
       for (const seq of [1, 2, 2, 1]) server.send(frame(seq));
     });
     expect(figures).toMatchObject({ frames: 40, lost: 0, outOfOrder: 20, faults: [] });
   });
 
-  it('a large frame is followed in every viewer, in however many reads it comes', async () => {
+  it('that are large are followed in every viewer, in however many reads they come', async () => {
     const figures = await measure({ subprotocol, sampleEvery: 1_000 }, (server) => {
       for (let seq = 1; seq <= 3; seq += 1) server.send(frame(seq, seq - 1, 8_000));
     });
@@ -185,25 +193,22 @@ describe('a viewer', () => {
 });
 
 describe('a fault', () => {
-  it.each<[string, string | Buffer, RegExp]>([
-    ['a frame that cannot be decoded', Buffer.from('hello'), /a frame of 5 bytes cannot be decoded/],
-    ['text that is not JSON', 'hello', /not JSON: hello/],
-    ['a second welcome', '{"type":"welcome","room":"r","seq":0,"viewers":1,"interval":1000}', /twice/],
-    ['an unknown type', '{"type":"advertisement"}', /type "advertisement"/],
-    [
-      'an ack that nobody waits for',
-      '{"type":"ack","ref":"1","id":"4.0","seq":4}',
-      /acknowledged comment 1 of batch 4/,
-    ],
-    ['a refusal that nobody waits for', '{"type":"refused","ref":"9","code":"BUSY"}', /refused \(BUSY\) comment 9/],
-  ])('is %s', async (_what, message, sentence) => {
+  it('is told of each that there is', async () => {
+    const cases: [string | Buffer, RegExp][] = [
+      [Buffer.from('hello'), /a frame of 5 bytes cannot be decoded/],
+      ['hello', /not JSON: hello/],
+      ['{"type":"welcome","room":"r","seq":0,"viewers":1,"interval":1000}', /twice/],
+      ['{"type":"advertisement"}', /type "advertisement"/],
+      ['{"type":"ack","ref":"1","id":"4.0","seq":4}', /acknowledged comment 1 of batch 4/],
+      ['{"type":"refused","ref":"9","code":"BUSY"}', /refused \(BUSY\) comment 9/],
+    ];
     const subprotocol = 'volley.v1.msgpack';
     const { faults, frames } = await measure({ subprotocol }, (server) => {
-      server.send(message);
+      for (const [message] of cases) server.send(message);
       server.send(makeFrame(subprotocol, 1, 0));
     });
     expect(frames).toBe(10);
-    expect(faults).toEqual([expect.stringMatching(sentence)]);
+    expect(faults).toEqual(cases.map(([, sentence]) => expect.stringMatching(sentence)));
   });
 
   it('is a batch before the welcome', async () => {

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { compiledFile } from '../../src/compiled-file.ts';
+import { benchCommand } from './command.ts';
 
 export interface Ended {
   /** The exit code, or the signal that ended the process. */
@@ -13,8 +15,6 @@ export interface BenchProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Most files that it may have open. */
   readonly openFiles?: number;
-  /** As a user types it: `npm run -s bench -- `, without the build, which others run off. */
-  readonly viaNpm?: boolean;
 }
 
 /** The compiled `npm run bench` in a process of its own. */
@@ -23,11 +23,8 @@ export class BenchProcess {
   readonly ended: Promise<Ended>;
 
   /** @param line the command line, split at spaces */
-  constructor(line: string, { env = {}, openFiles, viaNpm = false }: BenchProcessOptions = {}) {
-    const program = viaNpm
-      ? ['npm', 'run', '-s', '--ignore-scripts', 'bench', '--']
-      : [process.execPath, compiledFile('bench/bench.js')];
-    const command = [...program, ...line.split(' ').filter(Boolean)];
+  constructor(line: string, { env = {}, openFiles }: BenchProcessOptions = {}) {
+    const command = [process.execPath, compiledFile('bench/bench.js'), ...words(line)];
     const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `;
     this.child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...command], {
       env: { ...process.env, ...env },
@@ -75,9 +72,24 @@ function readLink(path: string): string {
   }
 }
 
-/** Runs the bench to its end. */
-export function runBench(line: string, options: BenchProcessOptions = {}): Promise<Ended> {
-  return new BenchProcess(line, options).ended;
+function words(line: string): string[] {
+  return line.split(' ').filter(Boolean);
+}
+
+/** Runs the bench to its end in this process; a server of its own is one of its own all the same. */
+export async function runBench(line: string): Promise<Ended> {
+  let [stdout, stderr] = ['', ''];
+  const code = await benchCommand(words(line), {
+    stdout: { write: (text) => (stdout += text) },
+    stderr: new Writable({
+      write: (part, _encoding, done) => {
+        stderr += String(part);
+        done();
+      },
+    }),
+    signal: new AbortController().signal,
+  });
+  return { code, stdout, stderr };
 }
 
 /** Whether a process is there and not merely waiting to be reaped. */

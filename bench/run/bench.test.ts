@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
 import { BenchProcess, type Ended, isAlive, runBench, until } from './bench-process.fixture.ts';
@@ -45,7 +45,7 @@ describe.concurrent('the bench', () => {
   });
 
   it('says that the open-files limit is too low, and by how much', async () => {
-    const ended = await runBench('-c 1000', { openFiles: 900 });
+    const ended = await new BenchProcess('-c 1000', { openFiles: 900 }).ended;
     expect(ended).toEqual(failure(/need \d+ open files, but the bench may have 900: ask for at most \d+,/));
   });
 
@@ -55,7 +55,7 @@ describe.concurrent('the bench', () => {
   });
 
   it('says why its own server did not start', async () => {
-    const ended = await runBench('-c 5', { env: { VOLLEY_MAX_TEXT: '0' } });
+    const ended = await new BenchProcess('-c 5', { env: { VOLLEY_MAX_TEXT: '0' } }).ended;
     expect(ended).toEqual(failure(/own server ended with exit code \d+: --max-text \(VOLLEY_MAX_TEXT\) cannot be "0"/));
   });
 
@@ -105,15 +105,6 @@ describe.concurrent('the bench', () => {
     expect(sent).toEqual(failure(/all comments were refused \(TEXT_INVALID \d+\), so nothing was measured/));
   });
 
-  it('says that the server is gone in mid-run', async () => {
-    const volley = await startVolley();
-    const bench = new BenchProcess(`-c 20 -d 60 --warmup 0 --url ${volley.viewerUrl} --api-url ${volley.apiUrl}`);
-    // Nothing is posted before all viewers are up.
-    await until(async () => (await volley.metric('volley_comments_total')) > 0);
-    volley.child.kill('SIGKILL');
-    expect(await bench.ended).toEqual(failure(/gone|cannot be reached/));
-  });
-
   it('says that its own server is gone in mid-run', async () => {
     const bench = new BenchProcess('-c 20 -d 60 --warmup 0');
     const pid = await bench.ownServer();
@@ -126,27 +117,7 @@ describe.concurrent('the bench', () => {
   });
 });
 
-/** A long run that is being measured: frames have come. */
-async function startMeasuring(): Promise<BenchProcess> {
-  const volley = await startProcess(['--workers', '1', '--interval', '100']);
-  volleys.push(volley);
-  const urls = `--url ${volley.viewerUrl} --api-url ${volley.apiUrl}`;
-  const bench = new BenchProcess(`-c 20 -d 60 --warmup 0 ${urls}`);
-  await until(async () => (await volley.metric('volley_viewers')) === 20);
-  await until(async () => (await volley.metric('volley_deliveries_total')) >= 200);
-  return bench;
-}
-
 describe.concurrent('Ctrl-C', () => {
-  it('prints what was measured until then, marked as such, with exit code 130', async () => {
-    const bench = await startMeasuring();
-    bench.child.kill('SIGINT');
-    const { code, stdout, stderr } = await bench.ended;
-    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
-    expect(stdout).toContain('\nINTERRUPTED: this is what was measured until then.\n');
-    expect(stdout).toMatch(/^ frames +[1-9][\d,]* +in /m);
-  });
-
   it('before anything was measured says so, and ends the own server', async () => {
     const bench = new BenchProcess('-c 20 -d 60 --warmup 60');
     const pid = await bench.ownServer();
@@ -169,6 +140,35 @@ describe.concurrent('Ctrl-C', () => {
     });
     expect(await bench.ended).toEqual({ code: 130, stdout: '', stderr: '' });
     await until(() => !isAlive(pid));
+  });
+});
+
+describe('a long run on a server that another process has started', () => {
+  let volley: ServerProcess;
+  let bench: BenchProcess;
+
+  beforeAll(async () => {
+    volley = await startVolley('--interval', '100');
+  });
+
+  beforeEach(async () => {
+    bench = new BenchProcess(`-c 20 -d 60 --warmup 0 --url ${volley.viewerUrl} --api-url ${volley.apiUrl}`);
+    const before = await volley.metric('volley_deliveries_total');
+    // Nothing is posted before all viewers are up.
+    await until(async () => (await volley.metric('volley_deliveries_total')) >= before + 200);
+  });
+
+  it('prints on Ctrl-C what was measured until then, marked as such, with exit code 130', async () => {
+    bench.child.kill('SIGINT');
+    const { code, stdout, stderr } = await bench.ended;
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+    expect(stdout).toContain('\nINTERRUPTED: this is what was measured until then.\n');
+    expect(stdout).toMatch(/^ frames +[1-9][\d,]* +in /m);
+  });
+
+  it('says that the server is gone', async () => {
+    volley.child.kill('SIGKILL');
+    expect(await bench.ended).toEqual(failure(/gone|cannot be reached/));
   });
 });
 

@@ -1,14 +1,11 @@
 import { expect } from 'vitest';
 import type { BenchDocument, RunDocument } from '../report/document.ts';
 import { expectShape } from '../report/document-shape.fixture.ts';
-import { type BenchProcessOptions, runBench } from './bench-process.fixture.ts';
+import { runBench } from './bench-process.fixture.ts';
 
 /** Runs the command, which must succeed, and checks what holds for every run. */
-export async function measure(
-  line: string,
-  options: BenchProcessOptions = {},
-): Promise<BenchDocument & { readonly run: RunDocument }> {
-  const { code, stdout, stderr } = await runBench(`--json ${line}`, options);
+export async function measure(line: string): Promise<BenchDocument & { readonly run: RunDocument }> {
+  const { code, stdout, stderr } = await runBench(`--json ${line}`);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   const document = JSON.parse(stdout) as BenchDocument;
   expect(document).toMatchObject({ schemaVersion: 1, interrupted: false });

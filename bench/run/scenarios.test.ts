@@ -10,9 +10,7 @@ afterAll(() => {
 
 describe.concurrent('the scenario', () => {
   it('hot-room measures latency, throughput, the server and the generator', async () => {
-    const { run, settings } = await measure('-c 40 -r 2 -R 40 -w 2 -d 2 --warmup 1 --interval 100 --codec deflate', {
-      viaNpm: true,
-    });
+    const { run, settings } = await measure('-c 40 -r 2 -R 40 -w 2 -d 2 --warmup 1 --interval 100 --codec deflate');
     expect(settings).toMatchObject({ connections: 40, rooms: 2, loadThreads: 2, commentsBy: 'http' });
     expect(Object.keys(run.latencyMs)).toEqual(['postToReceipt', 'firstToLast']);
     const { postToReceipt } = run.latencyMs;
@@ -39,15 +37,6 @@ describe.concurrent('the scenario', () => {
     }
   });
 
-  it('many-rooms has the first viewer of each room send', async () => {
-    const { run, settings } = await measure('--scenario many-rooms -r 20 -d 1 --warmup 0');
-    expect(settings).toMatchObject({ rooms: 20, connections: 40, senders: 20, commentsBy: 'paced senders' });
-    expect(run.comments.by).toBe('websocket');
-    expect(run.comments.acked).toBeGreaterThan(0);
-    expect(run.latencyMs.ack?.count).toBeGreaterThan(0);
-    expect(run.server.memoryUnknownBecause).toBe('with --warmup 0 the server was cold');
-  });
-
   it('join-storm times joining, and seated viewers before and during it', async () => {
     const { run } = await measure('--scenario join-storm -c 30 -d 1 --warmup 0 --interval 100');
     expect(Object.keys(run.latencyMs)).toEqual(['seatedBefore', 'seatedDuring', 'firstToLast', 'connect', 'caughtUp']);
@@ -66,19 +55,6 @@ describe.concurrent('the scenario', () => {
     expect(run.comments.acked).toBeGreaterThan(100);
     expect(run.comments.sent).toBeGreaterThan(100);
     expect(run.server.description).toContain('--max-pending 5000');
-  });
-
-  it('slow-readers has some that read nothing', async () => {
-    const { run, notes } = await measure('--scenario slow-readers -c 30 -R 100 -d 1 --warmup 0');
-    expect(notes).toContainEqual(expect.stringMatching(/^1 of the 30 viewers read nothing/));
-    // As little as this the kernel takes for them.
-    expect(run.notes).toContainEqual(expect.stringMatching(/closed for being slow 0: the kernel still took all/));
-    expect(run.server.slowCloses).toBe(0);
-  });
-
-  it('churn times the coming back', async () => {
-    const { run } = await measure('--scenario churn -c 40 -d 2 --warmup 0 --interval 100');
-    expect(run.latencyMs.connect?.count).toBeGreaterThan(0);
   });
 });
 

@@ -193,7 +193,7 @@ export async function openWindow({ apiUrl, pid }: ServerTarget, load: Load, feed
 }
 
 /** What generating the load cost, and how busy the machine was. CPU in cores. */
-export type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
+type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
 
 function measureGenerator() {
   const at = benchNow();

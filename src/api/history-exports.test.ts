@@ -140,8 +140,8 @@ describe('an export', () => {
   });
 });
 
-/** Batches of about 100 KB that make up 40 MB: more than any socket takes in. */
-const BATCHES = 400;
+/** Batches of about 220 KB that make up 44 MB: more than any socket takes in. */
+const BATCHES = 200;
 
 /** The API on a port, over a large room, and what its side of the next connection is. */
 async function listenLarge(): Promise<{ url: string; connected: Promise<Socket> }> {
@@ -187,12 +187,13 @@ describe('the client of an export', () => {
     expect(reads).toBeLessThan(BATCHES / 2);
     await someTurns();
     expect(api.store.reads.length).toBe(reads);
-    const lines: string[] = [];
+    const lines: unknown[] = [];
     let rest = '';
     for await (const chunk of response.setEncoding('utf8')) {
       const parts = (rest + String(chunk)).split('\n');
       rest = parts.pop() ?? '';
-      lines.push(...parts.map((line) => (JSON.parse(line) as Comment).id));
+      // Not parsed: that is most of the test's time.
+      lines.push(...parts.map((line) => /^\{"id":"([\d.]+)".*\}$/.exec(line)?.[1]));
     }
     expect([rest, lines.length, lines.at(-1)]).toEqual(['', BATCHES * 1_000, `${BATCHES}.999`]);
     expect(new Set(lines).size).toBe(lines.length);

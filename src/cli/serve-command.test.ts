@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { fastify } from 'fastify';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { compiledFile } from '../compiled-file.ts';
+import { checkRingSize } from '../frames/push-size.ts';
+import { takePorts } from '../ports.ts';
 import { ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { envName, SETTING_GROUPS, SETTINGS } from '../settings.ts';
+import { SETTINGS, type Settings } from '../settings.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
 import { readVersion } from './version.ts';
 
@@ -17,12 +19,12 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the command to its end, which must come by itself. */
-async function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const command = new ServerProcess('src/main.js', args, env);
+/** Runs the command to its end, which must come by itself, in a process of its own. */
+async function run(args: readonly string[]): Promise<Ended> {
+  const command = new ServerProcess('src/main.js', args, {});
   started.push(command);
   const code = await command.ended;
-  return { code, stdout: command.lines.map(({ msg }) => msg).join('\n'), stderr: command.stderr };
+  return { code, stdout: command.lines.map(({ msg }) => `${msg}\n`).join(''), stderr: command.stderr };
 }
 
 const started: ServerProcess[] = [];
@@ -36,163 +38,59 @@ function refusal(sentence: string): Ended {
   return { code: 2, stdout: '', stderr: `volley: ${sentence}\n` };
 }
 
-/** Help and text without the line breaks that the width of a terminal makes. */
-function unwrapped(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
-}
-
-describe('volley --help', () => {
-  it.concurrent.each([[['--help']], [['serve', '--help']], [['help', 'serve']]])(
-    '%j lists every setting',
-    async (args) => {
-      const { code, stdout, stderr } = await run(args);
-      const help = unwrapped(stdout);
-      for (const setting of SETTINGS) {
-        const shown = setting.fallbackText ?? String(setting.fallback);
-        const isSwitch = typeof setting.fallback === 'boolean';
-        const value = isSwitch ? `[${setting.unit}]` : `<${setting.unit}>`;
-        const preset = isSwitch ? ', preset: "true"' : '';
-        expect(help).toContain(
-          `--${setting.flag} ${value} ${setting.text} (default: ${shown}${preset}, env: ${envName(setting)})`,
-        );
-      }
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    },
-  );
-
-  it.concurrent('groups the settings, the dozen that one needs first', async () => {
-    const { stdout } = await run(['--help']);
-    const titles = [...stdout.matchAll(/^(\S.*):$/gm)].map(([, title]) => title);
-    const groups = SETTING_GROUPS.map(({ title }) => title);
-    expect(titles.filter((title) => groups.includes(title ?? ''))).toEqual(groups);
-    const [first] = SETTING_GROUPS;
-    expect(first?.names).toHaveLength(12);
-    const section = stdout.slice(stdout.indexOf('First settings:'), stdout.indexOf('Pushes:'));
-    expect(section.match(/^ {2}--/gm)).toHaveLength(12);
+describe('the command in a process of its own', () => {
+  it.concurrent('prints its version, and ends with 0', async () => {
+    expect(await run(['--version'])).toEqual({ code: 0, stdout: `${readVersion()}\n`, stderr: '' });
   });
 
-  it.concurrent('names the commands', async () => {
-    const { stdout } = await run(['-h']);
-    expect(stdout).toMatch(/^ {2}serve \[options\]/m);
-    expect(stdout).toMatch(/^ {2}watch \[options\] <url>/m);
-  });
-});
-
-describe('volley --version', () => {
-  it.concurrent.each([[['--version']], [['-V']], [['serve', '--version']]])('%j prints the version', async (args) => {
-    expect(await run(args)).toEqual({ code: 0, stdout: readVersion(), stderr: '' });
-  });
-});
-
-describe('a setting that cannot be', () => {
-  it.concurrent('given by a flag ends the command with one sentence', async () => {
+  it.concurrent('ends with 2 and one sentence where a setting cannot be', async () => {
     const sentence = '--port (VOLLEY_PORT) cannot be "70000": allowed is a whole number from 0 to 65535 (port)';
     expect(await run(['--port', '70000'])).toEqual(refusal(sentence));
-    expect(await run(['serve', '--port=70000'])).toEqual(refusal(sentence));
-  });
-
-  it.concurrent('given by the environment ends the command with one sentence', async () => {
-    const sentence = '--workers (VOLLEY_WORKERS) cannot be "many": allowed is a whole number from 1 to 256 (threads)';
-    expect(await run(ANY_PORTS, { VOLLEY_WORKERS: 'many' })).toEqual(refusal(sentence));
-  });
-
-  it.concurrent('is a flag that nobody knows', async () => {
-    expect(await run(['--bogus-flag', '1'])).toEqual(
-      refusal("unknown option '--bogus-flag' (volley --help lists what there is)"),
-    );
-  });
-
-  it.concurrent('is a flag that is mistyped', async () => {
-    expect(await run(['--prot', '1'])).toEqual(refusal("unknown option '--prot' (Did you mean --port?)"));
-  });
-
-  it.concurrent('is a command that nobody knows', async () => {
-    expect(await run(['serv'])).toEqual(refusal("unknown command 'serv' (Did you mean serve?)"));
-    expect(await run(['begin'])).toEqual(refusal("unknown command 'begin' (volley --help lists what there is)"));
-  });
-
-  it.concurrent('is a ring that two of the largest pushes do not fit into', async () => {
-    const { code, stdout, stderr } = await run([...ANY_PORTS, '--ring-size', '65536', '--max-batch', '500']);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    const [, least] = /^volley: --ring-size cannot be 65536: allowed is at least (\d+), [^\n]+\n$/.exec(stderr) ?? [];
-    expect(Number(least)).toBeGreaterThan(65_536);
-    const server = await startProcess(['--ring-size', String(least), '--max-batch', '500']);
-    expect(await server.stop()).toBe(0);
-  });
-
-  it.concurrent.each([
-    ['of another machine', '192.0.2.1'],
-    ['that is nobody’s', '0.0.0.1.2'],
-    ['of a link without its interface', 'fe80::1'],
-  ])('is a host %s', async (_what, host) => {
-    expect(await run([...ANY_PORTS, '--host', host])).toEqual(
-      refusal(`--host cannot be ${host}: allowed is an address of this machine`),
-    );
-  });
-
-  it.concurrent('is one port for both', async () => {
-    const sentence =
-      '--port and --api-port cannot both be 9999: allowed are two ports, one for viewers and one for the API';
-    expect(await run(['--port', '9999', '--api-port', '9999'])).toEqual(refusal(sentence));
   });
 });
 
-function listen(): Promise<Server> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => resolve(server));
+describe('a ring that two of the largest pushes do not fit into', () => {
+  it.concurrent('is refused, and the least that is allowed is enough', async () => {
+    const { maxText } = Object.fromEntries(
+      SETTINGS.map(({ name, fallback }) => [name, fallback]),
+    ) as unknown as Settings;
+    let sentence = '';
+    try {
+      checkRingSize(65_536, 500, maxText);
+    } catch (error) {
+      sentence = (error as Error).message;
+    }
+    const [, least = ''] = /^--ring-size cannot be 65536: allowed is at least (\d+), [^\n]+$/.exec(sentence) ?? [];
+    expect(Number(least)).toBeGreaterThan(65_536);
+    const server = await startProcess(['--workers', '1', '--ring-size', least, '--max-batch', '500']);
+    expect(await server.stop()).toBe(0);
   });
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
+});
 
 describe('a port in use', () => {
-  let stranger: Server;
-  let other: ServerProcess;
-
-  beforeAll(async () => {
-    stranger = await listen();
-    other = await startProcess(['--interval', '50', '--workers', '2']);
-  });
-
-  afterAll(async () => {
-    stranger.close();
-    expect(await other.stop()).toBe(0);
-  });
-
-  it.concurrent.each(['--port', '--api-port'])('by a stranger is told of %s', async (flag) => {
-    const port = portOf(stranger);
-    const sentence = `${flag} cannot be ${port}: allowed is a free port of 127.0.0.1, and something listens there already`;
-    expect(await run([...ANY_PORTS, flag, String(port)])).toEqual(refusal(sentence));
-  });
-
-  it.concurrent.each(['--port', '--api-port'])(
-    'by another volley is told of %s, and costs the other nothing',
-    async (flag) => {
-      const viewer = new ViewerClient(other.viewerUrl, flag);
-      await viewer.welcome();
-      const port = new URL(flag === '--port' ? other.viewerUrl : other.apiUrl).port;
-      const sentence = `${flag} cannot be ${port}: allowed is a free port of 127.0.0.1, and something listens there already`;
-      expect(await run([...ANY_PORTS, flag, port])).toEqual(refusal(sentence));
-      await other.post(flag, { text: 'undisturbed' });
-      await viewer.until(() => viewer.comments.length === 1);
-      expect(viewer.comments[0]?.text).toBe('undisturbed');
-      await viewer.close();
-    },
-  );
-
-  it.concurrent('by another volley is seen on every address too', async () => {
+  it.concurrent('by another volley is told of, and costs the other nothing', async () => {
+    const other = await startProcess(['--interval', '50', '--workers', '1']);
+    started.push(other);
+    const viewer = new ViewerClient(other.viewerUrl, 'a');
+    await viewer.welcome();
     const { port } = new URL(other.viewerUrl);
-    const sentence = `--port cannot be ${port}: allowed is a free port of 0.0.0.0, and something listens there already`;
-    expect(await run([...ANY_PORTS, '--port', port, '--host', '0.0.0.0'])).toEqual(refusal(sentence));
+    const allowed = 'allowed is a free port of 127.0.0.1, and something listens there already';
+    expect(await run([...ANY_PORTS, '--port', port])).toEqual(refusal(`--port cannot be ${port}: ${allowed}`));
+    await other.post('a', { text: 'undisturbed' });
+    await viewer.until(() => viewer.comments.length === 1);
+    expect(viewer.comments[0]?.text).toBe('undisturbed');
+    const everywhere = { port: Number(port), apiPort: 0, host: '0.0.0.0' };
+    await expect(takePorts(everywhere, fastify())).rejects.toThrow(
+      `--port cannot be ${port}: allowed is a free port of 0.0.0.0, and something listens there already`,
+    );
+    await viewer.close();
+    expect(await other.stop()).toBe(0);
   });
 });
 
 describe('a fault on the main thread that nobody expected', () => {
   it.concurrent.each(['throw main', 'reject main'])('ends the server in order: %s', async (order) => {
-    const server = await startProcess([], { entry: 'src/faulty-server.fixture.js' });
+    const server = await startProcess(['--workers', '1'], { entry: 'src/faulty-server.fixture.js' });
     started.push(server);
     const viewer = new ViewerClient(server.viewerUrl, 'a');
     await viewer.welcome();
@@ -206,7 +104,7 @@ describe('a fault on the main thread that nobody expected', () => {
 
 describe('a server whose output nobody takes any more', () => {
   it.concurrent('goes on, and ends in order', async () => {
-    const server = await startProcess(['--interval', '20']);
+    const server = await startProcess(['--interval', '20', '--workers', '1']);
     started.push(server);
     server.child.stdout?.destroy();
     server.child.stderr?.destroy();
@@ -218,8 +116,10 @@ describe('a server whose output nobody takes any more', () => {
 });
 
 describe('the ready line', () => {
-  it('carries the real ports, the workers, the store, and what is open to whom', async () => {
-    const server = await startProcess(['--workers', '3', '--host', '127.0.0.1']);
+  it.concurrent('carries the real ports, the workers, the store, what is open to whom, and follows warnings of unknown variables', async () => {
+    const server = await startProcess(['--workers', '3', '--host', '127.0.0.1'], {
+      env: { VOLLEY_PROT: '9000', VOLLEY_ZZZ: '1' },
+    });
     const line = await server.logged(({ msg }) => msg === 'ready');
     expect(line).toEqual({
       level: 30,
@@ -235,15 +135,24 @@ describe('the ready line', () => {
       open: { viewers: 'watch and comment: this machine only', api: 'post, read and metrics: this machine only' },
       msg: 'ready',
     });
+    const warnings = server.lines.slice(0, server.lines.indexOf(line)).filter(({ level }) => level === 40);
+    expect(warnings).toMatchObject([
+      { variable: 'VOLLEY_PROT', meant: 'VOLLEY_PORT', msg: 'no setting has the name of this variable' },
+      { variable: 'VOLLEY_ZZZ', msg: 'no setting has the name of this variable' },
+    ]);
+    expect(warnings[1]).not.toHaveProperty('meant');
     expect((await fetch(`${server.viewerUrl.replace('ws:', 'http:')}/healthz`)).status).toBe(200);
     expect((await fetch(`${server.apiUrl}/readyz`)).status).toBe(200);
     expect(await server.stop('SIGINT')).toBe(0);
   });
 
-  it('says when the network can reach it, which web pages may, and the public URL', async () => {
+  it.concurrent('says when the network can reach it, which web pages may, and the public URL, with settings of the environment', async () => {
     const open = ['--host', '0.0.0.0', '--cors-origins', 'https://example.org'];
-    const server = await startProcess([...open, '--public-url', 'wss://live.example.org/']);
-    expect(await server.logged(({ msg }) => msg === 'ready')).toMatchObject({
+    const env = { VOLLEY_WORKERS: '2', VOLLEY_INTERVAL: '70' };
+    const server = await startProcess([...open, '--public-url', 'wss://live.example.org/'], { env });
+    const ready = await server.logged(({ msg }) => msg === 'ready');
+    expect(ready).toMatchObject({
+      workers: 2,
       page: expect.stringMatching(/^http:\/\/localhost:\d+\/$/),
       viewerUrl: 'wss://live.example.org',
       ports: { viewers: expect.any(Number), api: expect.any(Number) },
@@ -253,10 +162,13 @@ describe('the ready line', () => {
         api: 'post, read and metrics: everybody who reaches 0.0.0.0, and pages of https://example.org',
       },
     });
+    const { viewers } = ready.ports as { viewers: number };
+    const viewer = new ViewerClient(`ws://127.0.0.1:${viewers}`, 'room');
+    expect(await viewer.welcome()).toMatchObject({ interval: 70 });
     expect(await server.stop()).toBe(0);
   });
 
-  it('is followed by the pages to open, on a terminal', async () => {
+  it.concurrent('is followed by the pages to open, on a terminal', async ({ onTestFinished }) => {
     const command = ['exec', process.execPath, compiledFile('src/main.js'), ...ANY_PORTS, '--store', 'memory'].join(
       ' ',
     );
@@ -273,27 +185,5 @@ describe('the ready line', () => {
     // As Ctrl-C.
     terminal.stdin.write('\x03');
     expect(await ended).toBe(0);
-  });
-
-  it('comes after a warning of variables that name no setting', async () => {
-    const env = { VOLLEY_PROT: '9000', VOLLEY_ZZZ: '1' };
-    const server = await startProcess([], { env });
-    const warnings = server.lines.filter(({ level }) => level === 40);
-    expect(warnings).toMatchObject([
-      { variable: 'VOLLEY_PROT', meant: 'VOLLEY_PORT', msg: 'no setting has the name of this variable' },
-      { variable: 'VOLLEY_ZZZ', msg: 'no setting has the name of this variable' },
-    ]);
-    expect(warnings[1]).not.toHaveProperty('meant');
-    expect(await server.stop()).toBe(0);
-  });
-
-  it('comes with the settings of the environment', async () => {
-    const env = { VOLLEY_WORKERS: '2', VOLLEY_INTERVAL: '70', VOLLEY_HOST: 'localhost' };
-    const server = await startProcess([], { env });
-    expect(await server.logged(({ msg }) => msg === 'ready')).toMatchObject({ workers: 2 });
-    expect(new URL(server.viewerUrl).hostname).toBe('localhost');
-    const viewer = new ViewerClient(server.viewerUrl, 'room');
-    expect(await viewer.welcome()).toMatchObject({ interval: 70 });
-    expect(await server.stop()).toBe(0);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { codePoint } from '../code-point.fixture.ts';
 import { readMsgpack } from './msgpack-reader.ts';
 
 /** Another implementation than ours. */
@@ -22,7 +23,7 @@ const value: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
     fc.double({ noNaN: true }),
     fc.maxSafeInteger(),
     fc.integer({ min: -40, max: 300 }),
-    fc.string({ unit: 'binary', maxLength: 300 }),
+    fc.string({ unit: codePoint, maxLength: 300 }),
     fc.string({ unit: 'grapheme', maxLength: 40 }),
     fc.uint8Array({ maxLength: 300 }),
     fc.array(tie('value'), { maxLength: 20 }),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../property-runs.fixture.ts';
 import { seeded } from '../seeded.ts';
 import { pushesOf, Stage, steady } from './playout.fixture.ts';
 
@@ -45,7 +46,7 @@ describe('a steady stream', () => {
         expect(biggest(missed === 0 ? stage.errors.slice(1) : stage.errors)).toBeLessThanOrEqual(EXACT);
         expect(stage.playout.dropped).toBe(0);
       }),
-      { numRuns: 40 },
+      { numRuns: runs(10) },
     );
   });
 
@@ -98,7 +99,7 @@ describe('a steady stream', () => {
         const waits = stage.shown.map(({ said, shown }) => shown - said);
         expect(Math.max(...waits)).toBeLessThanOrEqual(2_000 + 3 * slack + EXACT);
       }),
-      { numRuns: 30 },
+      { numRuns: runs(8) },
     );
   });
 

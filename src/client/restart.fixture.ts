@@ -1,10 +1,9 @@
-/** What a server sees of its viewers when it restarts: 10,000 connections of the SDK on a clock that is moved by hand. */
+/** What a server sees of its viewers when it restarts: connections of the SDK on a clock that is moved by hand. */
 import type { Clock } from '../clock.ts';
 import { seeded } from '../seeded.ts';
 import { connect } from './index.ts';
 import type { WebSocketLike } from './websocket-like.ts';
 
-const VIEWERS = 10_000;
 const WELCOME = JSON.stringify({ type: 'welcome', room: 'demo', seq: 0, viewers: 1, interval: 1_000 });
 
 /** Time for many: timers lie in buckets of a millisecond. */
@@ -94,8 +93,8 @@ interface Return {
   readonly first: number;
 }
 
-/** Everybody watches, the server goes away with close code `code`, and is there again after `away` ms. */
-export function restart(code: number, away: number): Return {
+/** `viewers` watch, the server goes away with close code `code`, and is there again after `away` ms. */
+export function restart(viewers: number, code: number, away: number): Return {
   const clock = new CrowdClock();
   const server = new Server(clock);
   class OfServer extends Socket {
@@ -106,11 +105,11 @@ export function restart(code: number, away: number): Return {
   }
   const random = seeded(away + code);
   const fetch = (): Promise<never> => Promise.reject(new TypeError('nobody answers'));
-  const rooms = Array.from({ length: VIEWERS }, () =>
+  const rooms = Array.from({ length: viewers }, () =>
     connect({ url: 'ws://127.0.0.1:9000', room: 'demo', codec: 'json', WebSocket: OfServer, clock, random, fetch }),
   );
   clock.advance(10_000);
-  if (server.sockets.size !== VIEWERS) throw new Error(`only ${server.sockets.size} viewers got in`);
+  if (server.sockets.size !== viewers) throw new Error(`only ${server.sockets.size} viewers got in`);
   server.goAway(code);
   clock.advance(away);
   server.up = true;
@@ -118,9 +117,9 @@ export function restart(code: number, away: number): Return {
   clock.advance(11_000);
   for (const room of rooms) room.close();
   return {
-    within: (server.arrivals[Math.ceil(0.99 * VIEWERS) - 1] ?? Number.POSITIVE_INFINITY) - back,
-    busiest: busiestSecond(server.arrivals) / VIEWERS,
-    first: server.arrivals.filter((at) => at - back < 100).length / VIEWERS,
+    within: (server.arrivals[Math.ceil(0.99 * viewers) - 1] ?? Number.POSITIVE_INFINITY) - back,
+    busiest: busiestSecond(server.arrivals) / viewers,
+    first: server.arrivals.filter((at) => at - back < 100).length / viewers,
   };
 }
 

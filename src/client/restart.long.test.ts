@@ -9,7 +9,7 @@ const CASES: readonly (readonly [code: number, away: number])[] = [
 
 describe('10,000 viewers of a server that restarts', () => {
   it.each(CASES)('with close code %i and away for %i ms come back as a ramp', (code, away) => {
-    const { within, busiest, first } = restart(code, away);
+    const { within, busiest, first } = restart(10_000, code, away);
     const percent = (part: number): string => `${(100 * part).toFixed(1)} %`;
     process.stdout.write(
       `${code}, away ${away} ms: 99 % back in ${within} ms, busiest second ${percent(busiest)}, first 100 ms ${percent(first)}\n`,

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Gap } from '../frames/messages.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { ResumeState, type Verdict } from './resume-state.ts';
 
 interface Numbered {
@@ -180,7 +181,7 @@ describe('ResumeState, against a server whose links are lost, skip and repeat', 
           if (owed.length > 0) expect(state.last).toBe(model.newest);
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -195,7 +196,7 @@ describe('ResumeState, against a server whose links are lost, skip and repeat', 
         expect(model.resumes).toBe(0);
         expect(model.gaps).toStrictEqual([]);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(125) },
     );
   });
 });

@@ -2,6 +2,7 @@ import { compile, parse } from 'ass-compiler';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Comment } from '../comment.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { AssExport } from './ass-export.ts';
 import { AT, anyComments, commentOf } from './comments.fixture.ts';
 
@@ -100,7 +101,7 @@ describe('the ASS export', () => {
           expect(shown.trim()).toBe(given.replaceAll('｛', '{').replaceAll('｝', '}').trim());
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(125) },
     );
   });
 });

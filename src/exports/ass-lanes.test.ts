@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../property-runs.fixture.ts';
 import { Lanes } from './ass-lanes.ts';
 
 const PICTURE = 1_000;
@@ -72,7 +73,7 @@ describe.each([
           shown.push(placed);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(125) },
     );
   });
 });
@@ -101,7 +102,7 @@ it('comments that are wider than they move touch nothing either, and share lanes
         shown.push(placed);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: runs(125) },
   );
   expect(shared).toBeGreaterThan(0);
 });

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { codePoint } from '../code-point.fixture.ts';
 import { type Comment, MODES } from '../comment.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
@@ -13,7 +14,7 @@ export function commentOf(text: string, more: Partial<Comment> = {}): Comment {
 
 /** Any text, with markup, commands, control characters, lone surrogates and what XML does not allow in plenty. */
 export const anyText = fc.oneof(
-  fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }),
+  fc.string({ unit: codePoint, minLength: 1, maxLength: 30 }),
   fc.string({
     unit: fc.constantFrom(...'<>&"\'{}\\nNh%, ;]-=:()/\u0000\u0008\t\n\r\u0085\u2028\ud800\udc00\ufffe\uffff\ufeff神a'),
     minLength: 1,

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Comment } from '../comment.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 
@@ -9,21 +9,19 @@ const POSTS = 40;
 const POSTED = 1_000;
 const TEXT = '神'.repeat(196);
 
-let server: ServerProcess | undefined;
+let server: ServerProcess;
+let url: string;
 
-afterEach(async () => {
-  await server?.stop('SIGKILL');
-});
-
-async function startLarge(): Promise<{ server: ServerProcess; url: string }> {
-  const started = await startProcess(['--interval', '10', '--workers', '1', '--memory-comments', '1000000']);
-  server = started;
+beforeAll(async () => {
+  server = await startProcess(['--interval', '10', '--workers', '1', '--memory-comments', '1000000']);
   for (let post = 0; post < POSTS; post += 1) {
     const comments = Array.from({ length: POSTED }, (_, i) => ({ text: `${post * POSTED + i}${TEXT}`.slice(0, 200) }));
-    expect((await started.post('lobby', comments, '?wait=stored')).status).toBe(201);
+    expect((await server.post('lobby', comments, '?wait=stored')).status).toBe(201);
   }
-  return { server: started, url: `${started.apiUrl}/rooms/lobby/comments?format=ndjson` };
-}
+  url = `${server.apiUrl}/rooms/lobby/comments?format=ndjson`;
+});
+
+afterAll(() => server.stop('SIGKILL'));
 
 /** A client that has had the first bytes and reads no more for now. */
 async function startReading(url: string): Promise<IncomingMessage> {
@@ -48,7 +46,6 @@ const ALL = Array.from({ length: POSTS * POSTED }, (_, i) => i);
 
 describe('a server that exports', () => {
   it('serves others while a client does not read, and gives that one everything once it does', async () => {
-    const { url } = await startLarge();
     const paused = await startReading(url);
     const other = await fetch(url, { headers: { connection: 'close' } });
     expect(numbersIn(await other.text())).toEqual(ALL);
@@ -58,22 +55,20 @@ describe('a server that exports', () => {
   });
 
   it('keeps nothing of a client that goes away', async () => {
-    const { server: started, url } = await startLarge();
-    await fetch(`${started.apiUrl}/healthz`, { headers: { connection: 'close' } });
-    const before = countOpen(started.pid);
+    await fetch(`${server.apiUrl}/healthz`, { headers: { connection: 'close' } });
+    const before = countOpen(server.pid);
     for (let i = 0; i < 20; i += 1) (await startReading(url)).destroy();
     const end = Date.now() + 15_000;
-    while (countOpen(started.pid) > before) {
-      if (Date.now() > end) throw new Error(`${countOpen(started.pid)} files open, ${before} before`);
+    while (countOpen(server.pid) > before) {
+      if (Date.now() > end) throw new Error(`${countOpen(server.pid)} files open, ${before} before`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    expect(started.lines.filter(({ level }) => Number(level) > 30)).toEqual([]);
+    expect(server.lines.filter(({ level }) => Number(level) > 30)).toEqual([]);
   });
 
   it('ends in order though a client does not read', async () => {
-    const { server: started, url } = await startLarge();
     const paused = await startReading(url);
-    expect(await started.stop('SIGTERM')).toBe(0);
+    expect(await server.stop('SIGTERM')).toBe(0);
     await expect(paused.resume().toArray()).rejects.toMatchObject({ code: 'ECONNRESET' });
   });
 });

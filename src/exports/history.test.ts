@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { encodeBatch } from '../frames/batch.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { batchOf, draftOf } from '../rooms/rooms.fixture.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { TurnQueue } from '../turn-queue.ts';
@@ -68,7 +69,7 @@ describe('a walk through the history of a room', () => {
         if (range.newestFirst) expected.reverse();
         expect(await walk(store, range)).toEqual(expected.slice(0, range.limit));
       }),
-      { numRuns: 200 },
+      { numRuns: runs(50) },
     );
   });
 

@@ -3,6 +3,7 @@ import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import { parseRecording } from '../../scripts/bilibili-xml.ts';
 import { type Comment, isVisible } from '../comment.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { AT, anyComments, commentOf } from './comments.fixture.ts';
 import { XmlExport } from './xml-export.ts';
 
@@ -60,7 +61,7 @@ describe('the XML export', () => {
       fc.property(anyComments, (comments) => {
         expect(XMLValidator.validate(documentOf(comments))).toBe(true);
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(250) },
     );
   });
 
@@ -86,7 +87,7 @@ describe('the XML export', () => {
           })),
         );
       }),
-      { numRuns: 1_000 },
+      { numRuns: runs(250) },
     );
   });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { codePoint } from '../code-point.fixture.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import { encodeJsonFrame, joinBatches } from './codec-json.ts';
 
@@ -88,7 +89,7 @@ describe('the bytes of a JSON frame', () => {
   it('are what JSON.stringify makes of the message, whatever is in the texts', () => {
     const words = fc.oneof(
       fc.string({ unit: 'grapheme' }),
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: codePoint }),
       fc.constantFrom('"', '\\', '\ud800'),
     );
     const drafts = fc.array(fc.record({ text: words, name: words, user: words, extra: words, at: fc.nat(100_000) }), {

@@ -1,6 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { codePoint } from '../code-point.fixture.ts';
 import { BOUNDS, type Comment, MODES } from '../comment.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import {
@@ -62,7 +63,7 @@ describe('what a codec is called', () => {
 function words(maxLength: number): fc.Arbitrary<string> {
   return fc.oneof(
     fc.constant(''),
-    fc.string({ unit: 'binary', maxLength }),
+    fc.string({ unit: codePoint, maxLength }),
     fc.string({ unit: 'grapheme', maxLength: maxLength / 8 }),
     fc
       .array(fc.constantFrom('👩‍👩‍👧', '🇨🇳', '神', '"', '\\', '\u2028', '\u0000', 'é'), { maxLength: 12 })

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { runs } from '../property-runs.fixture.ts';
 import { BINARY, createRing, type RingEntry, RingReader, RingWriter } from './frame-ring.ts';
 
 /** An entry as a list that is still there when the ring's bytes are not. */
@@ -133,7 +134,7 @@ describe('a ring against a plain queue', () => {
         for (const queue of queues.values()) read(queue, Number.POSITIVE_INFINITY);
         expect(writer.used()).toBe(0);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(125) },
     );
   });
 });

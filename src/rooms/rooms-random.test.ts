@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VolleyError } from '../codes.ts';
+import { runs } from '../property-runs.fixture.ts';
 import type { StoredBatch } from '../store/store.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { batchOf, createRooms, draftOf, Receipts, type RoomsRig, textsOf } from './rooms.fixture.ts';
@@ -151,7 +152,7 @@ describe('rooms on any store', () => {
         happened.refusedOpening +=
           world.offered.length - rig.store.appended.flatMap(({ batch }) => textsOf(batch)).length;
       }),
-      { numRuns: 150 },
+      { numRuns: runs(40) },
     );
     for (const [what, count] of Object.entries(happened)) expect(count, what).toBeGreaterThan(10);
   });
@@ -175,7 +176,7 @@ describe('rooms on any store', () => {
           }
         }
       }),
-      { numRuns: 20 },
+      { numRuns: runs(5) },
     );
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { settle } from '../clock.fixture.ts';
 import type { Codec } from '../frames/codec.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { batchOf } from '../rooms/rooms.fixture.ts';
 import type { StoredBatch } from '../store/store.ts';
 import { FakeStore } from '../store/store-fake.fixture.ts';
@@ -239,7 +240,7 @@ describe('a viewer', () => {
           }
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(40) },
     );
     expect(caughtUp).toBeGreaterThan(100);
   });

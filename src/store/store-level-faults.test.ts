@@ -2,6 +2,7 @@
 import {
   closeSync,
   cpSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -11,8 +12,9 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Clock, systemClock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
 import { decodeBatch } from '../frames/batch.ts';
@@ -36,7 +38,7 @@ function smallDisk(megabytes: number): string {
 }
 
 /** A store on the system's clock, as recovering from a full disk takes time. */
-async function startStore(dir: string, given: Partial<LevelStoreOptions> = {}) {
+function openStore(dir: string, given: Partial<LevelStoreOptions> = {}) {
   const faults: unknown[] = [];
   const store = new LevelStore({
     dir,
@@ -48,6 +50,11 @@ async function startStore(dir: string, given: Partial<LevelStoreOptions> = {}) {
     onNotice: () => undefined,
     ...given,
   });
+  return { store, faults };
+}
+
+async function startStore(dir: string, given: Partial<LevelStoreOptions> = {}) {
+  const { store, faults } = openStore(dir, given);
   const seen = new SeenEvents();
   await store.start(seen);
   onTestFinished(() => store.close());
@@ -138,19 +145,18 @@ describe.skipIf(probe === null).each(['relaxed', 'sync'] as const)('a full disk 
 });
 
 const ROOMS = ['a', 'b', 'c'];
-const BATCHES = 150;
+const BATCHES = 90;
 
-/** A store with some thousand batches, most of them in table files, closed. */
-async function createStore(): Promise<string> {
-  const dir = join(await temporaryDir(), 'store');
-  const started = await startLevelStore({ dir });
-  for (const room of ROOMS) await started.store.follow(room);
+/** A store with some hundred batches, most of them in table files, closed. */
+async function createStore(dir: string): Promise<void> {
+  const { store } = openStore(dir);
+  await store.start(new SeenEvents());
+  for (const room of ROOMS) await store.follow(room);
   for (let i = 0; i < BATCHES; i += 1) {
     const texts = Array.from({ length: 5 }, (_, k) => `${i} ${k} ${Buffer.from(noise(2_000).bytes).toString('hex')}`);
-    await Promise.all(ROOMS.map((room) => started.store.append(room, commentsOf(...texts))));
+    await Promise.all(ROOMS.map((room) => store.append(room, commentsOf(...texts))));
   }
-  await started.store.close();
-  return dir;
+  await store.close();
 }
 
 /** Starts on a copy that `spoil` was given, reads everything, and appends: the fault of the start, or what was read. */
@@ -192,7 +198,7 @@ async function readSpoiled(
 }
 
 /** A third of them each in tables, the log and the manifest. */
-const FLIPS = 15;
+const FLIPS = 9;
 
 function filesOf(level: string, pattern: RegExp): string[] {
   return readdirSync(level)
@@ -208,8 +214,16 @@ function flip(file: string, at: number): void {
 }
 
 describe('a store whose files are', () => {
+  let dir: string;
+
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'volley-faults-'));
+    await createStore(dir);
+  });
+
+  afterAll(() => rmSync(dir, { recursive: true }));
+
   it('truncated or gone is refused at the start, in one sentence with the way out', async () => {
-    const dir = await createStore();
     const level = join(dir, 'level');
     const tables = filesOf(level, /\.ldb$/).length;
     expect(tables).toBeGreaterThan(0);
@@ -228,7 +242,6 @@ describe('a store whose files are', () => {
   });
 
   it('altered by single bits gives what was written or nothing, says so, and goes on', async () => {
-    const dir = await createStore();
     const results: unknown[] = [];
     for (let i = 0; i < FLIPS; i += 1) {
       const pattern = [/\.ldb$/, /\.log$/, /^MANIFEST/][i % 3] as RegExp;

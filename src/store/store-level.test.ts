@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { decodeBatch } from '../frames/batch.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { LevelDatabase } from './level-database.ts';
 import { seqBefore } from './store.ts';
 import { append, batchOf, commentsOf, describeStore, lastSeq, readBatches, seqsOf } from './store-contract.fixture.ts';
@@ -157,7 +158,7 @@ describe.each(['relaxed', 'sync'] as const)('the LevelDB store (%s)', (durabilit
           await again.store.close();
         },
       ),
-      { numRuns: 12 },
+      { numRuns: runs(3) },
     );
   }, 120_000);
 });

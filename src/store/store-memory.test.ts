@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
+import { runs } from '../property-runs.fixture.ts';
 import { seqBefore } from './store.ts';
 import { append, batchOf, describeStore, lastSeq, readBatches, SeenEvents, seqsOf } from './store-contract.fixture.ts';
 import { MemoryStore, type MemoryStoreOptions } from './store-memory.ts';
@@ -184,7 +185,7 @@ describe('the memory store', () => {
           expect(await lastSeq(store, name)).toBe(model.lastSeq(name));
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(50) },
     );
   });
 });

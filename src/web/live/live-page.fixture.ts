@@ -1,7 +1,7 @@
 /** The live page in a real browser, as a reader meets it. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import type { ServerProcess } from '../../server-process.fixture.ts';
+import type { RunningServer } from '../../server-process.fixture.ts';
 
 /** How long anything on the page may take to be so, ms. */
 const PATIENCE = { timeout: 15_000, interval: 50 };
@@ -27,7 +27,7 @@ export class LivePage {
   /** Opens the page, with `query` after its address, in a context of its own; the caller closes the browser's contexts. */
   static async open(
     browser: Browser,
-    server: ServerProcess,
+    server: RunningServer,
     query = '',
     options: BrowserContextOptions = {},
   ): Promise<LivePage> {
@@ -115,7 +115,7 @@ export class LivePage {
 }
 
 /** Posts comments that the store then holds; gives their ids. */
-export async function postStored(server: ServerProcess, room: string, texts: readonly string[]): Promise<string[]> {
+export async function postStored(server: RunningServer, room: string, texts: readonly string[]): Promise<string[]> {
   const answer = await server.post(
     room,
     texts.map((text) => ({ text })),
