@@ -229,15 +229,18 @@ describe('a store whose files are', () => {
     expect(tables).toBeGreaterThan(0);
     for (const pattern of [/\.ldb$/, /^MANIFEST/, /^CURRENT$/]) {
       for (const part of [0, 0.5, 0.99]) {
+        // All of them: a table alone may be one that a compaction has replaced and not yet removed.
         const found = await readSpoiled(dir, (copy) => {
-          const [file = ''] = filesOf(copy, pattern);
-          truncateSync(file, Math.floor(statSync(file).size * part));
+          for (const file of filesOf(copy, pattern)) truncateSync(file, Math.floor(statSync(file).size * part));
         });
         // A manifest that was cut short is what a kill may leave behind: then what is missing is told of.
         if (String(pattern) === '/^MANIFEST/' && typeof found !== 'string') expect(found.told).toBeGreaterThan(0);
         else expect([pattern, part, found]).toEqual([pattern, part, 'STORE_DAMAGED']);
       }
-      expect(await readSpoiled(dir, (copy) => rmSync(filesOf(copy, pattern)[0] ?? ''))).toBe('STORE_DAMAGED');
+      const gone = await readSpoiled(dir, (copy) => {
+        for (const file of filesOf(copy, pattern)) rmSync(file);
+      });
+      expect([pattern, gone]).toEqual([pattern, 'STORE_DAMAGED']);
     }
   });
 
