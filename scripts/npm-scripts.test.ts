@@ -110,10 +110,10 @@ describe('npm run build', () => {
   });
 });
 
-describe('README’s bench line', () => {
+describe('the manual’s bench line', () => {
   it('writes one JSON document and nothing else to stdout', async () => {
-    const readme = readFileSync(`${ROOT}/README.md`, 'utf8');
-    const line = /^(npm run -s bench -- .*--json) > \S+$/m.exec(readme)?.[1] ?? '';
+    const manual = readFileSync(`${ROOT}/docs/bench.md`, 'utf8');
+    const line = /^(npm run -s bench -- .*--json) > \S+$/m.exec(manual)?.[1] ?? '';
     const words = line.replace(/-c \d+/, '-c 20 -d 1 --warmup 1').split(' ');
     const { code, stdout } = await new Typed(...words).ended;
     expect(JSON.parse(stdout)).toMatchObject({ tool: 'volley bench' });
