@@ -7,7 +7,6 @@ import { offerFullscreen } from './fullscreen.ts';
 import { LinkStatus } from './link-status.ts';
 import { type PageAddress, readAddress } from './page-address.ts';
 import { loadSettings, type PageSettings, staleAfterOf, viewerUrlOf } from './page-settings.ts';
-import { Scene } from './scene.ts';
 import { foldChoices, SendForm } from './send-form.ts';
 import { playStream } from './stream-player.ts';
 
@@ -28,7 +27,7 @@ const status = new LinkStatus();
 const log = new CommentLog(own);
 const notice = elementOf('notice', HTMLElement);
 
-showPicture(address, calm);
+showPicture(address);
 offerFullscreen(say);
 foldChoices();
 log.open(calm.matches || listFits.matches);
@@ -55,13 +54,10 @@ function nameRoom(room: string): void {
   elementOf('dashboard-link', HTMLAnchorElement).search = `?room=${encodeURIComponent(room)}`;
 }
 
-function showPicture({ source }: PageAddress, still: MediaQueryList): void {
+function showPicture({ source }: PageAddress): void {
   if (source === null) say('This address cannot be played: only http and https are.');
-  if (source === undefined || source === null) {
-    new Scene(elementOf('scene', HTMLCanvasElement), still).start();
-    return;
-  }
-  elementOf('scene', HTMLCanvasElement).hidden = true;
+  if (source === undefined || source === null) return;
+  elementOf('scene', HTMLElement).hidden = true;
   playStream(source, say);
 }
 
