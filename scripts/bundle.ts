@@ -153,6 +153,8 @@ async function build(out: string): Promise<number> {
   const stampFile = join(out, '../.web-stamp');
   const isFresh = existsSync(stampFile) && (await readFile(stampFile, 'utf8')) === (await stampFiles(out));
   if (isFresh) return 0;
+  // Beside the compiled module that reads it.
+  await copyFile(join(ROOT, 'src/demo/crowd-lines.json'), join(out, '../src/demo/crowd-lines.json'));
   const bytes = await bundle(out);
   process.stderr.write(`client.js: ${bytes} bytes gzipped, of at most ${MOST_BYTES}\n`);
   if (bytes > MOST_BYTES) return 1;

@@ -7,8 +7,7 @@ import { createMainCounters, type MainCounters } from '../counters.ts';
 import { createRooms } from '../rooms/rooms.fixture.ts';
 import { seeded } from '../seeded.ts';
 import { MemoryStore } from '../store/store-memory.ts';
-import { CROWDED, DemoCrowd } from './crowd.ts';
-import { CHATTER, NAMES, OUTBURSTS } from './crowd-lines.ts';
+import { CROWDED, DemoCrowd, LINES } from './crowd.ts';
 
 interface Said {
   readonly room: string;
@@ -49,13 +48,13 @@ function perSecond(said: readonly Said[], room: string, start: number, seconds: 
 
 describe('the made-up crowd', () => {
   it('says only what intake would take', () => {
-    for (const text of [...CHATTER, ...OUTBURSTS.flat()])
+    for (const text of [...LINES.chatter, ...LINES.outbursts.flat()])
       expect(checkComment({ text }, 200, 'full'), text).toBeTypeOf('object');
-    for (const name of NAMES) expect(checkComment({ text: 'x', name }, 200, 'full'), name).toBeTypeOf('object');
+    for (const name of LINES.names) expect(checkComment({ text: 'x', name }, 200, 'full'), name).toBeTypeOf('object');
   });
 
   it('has well over a hundred different things to say', () => {
-    expect(new Set([...CHATTER, ...OUTBURSTS.flat()]).size).toBeGreaterThan(150);
+    expect(new Set([...LINES.chatter, ...LINES.outbursts.flat()]).size).toBeGreaterThan(150);
   });
 
   it('talks in every room, unevenly, with outbursts', async () => {

@@ -2,11 +2,22 @@
  * The crowd of `--demo`: comments that nobody wrote, so that the first look at a page is alive. It comes in through
  * the rooms' front door, as a site's backend would, and is no viewer.
  */
+import { readFileSync } from 'node:fs';
 import type { Clock } from '../clock.ts';
 import { DEFAULT_COLOR, DEFAULT_SIZE, type Draft } from '../comment.ts';
 import { countRefused, type MainCounters } from '../counters.ts';
 import type { Rooms } from '../rooms/rooms.ts';
-import { CHATTER, NAMES, OUTBURSTS } from './crowd-lines.ts';
+
+/** What the crowd says and what it is called. All of it is invented. The build copies the file. */
+interface CrowdLines {
+  /** Said at any time. */
+  readonly chatter: readonly string[];
+  /** Said by many at once, each list on its own occasion. */
+  readonly outbursts: readonly (readonly string[])[];
+  readonly names: readonly string[];
+}
+
+export const LINES = JSON.parse(readFileSync(new URL('crowd-lines.json', import.meta.url), 'utf8')) as CrowdLines;
 
 /** The rooms that it fills, and how many comments a second each has when nothing happens. */
 export const CROWDED: readonly { readonly room: string; readonly perSecond: number }[] = [
@@ -82,7 +93,7 @@ export class DemoCrowd {
 
   /** Sets the time of the next outburst. */
   #plan(mood: Mood, now: number): void {
-    mood.shouts = this.#pick(OUTBURSTS);
+    mood.shouts = this.#pick(LINES.outbursts);
     mood.begins = now + this.#between(CALM_MS);
     mood.ends = mood.begins + this.#between(OUTBURST_MS);
   }
@@ -118,12 +129,12 @@ export class DemoCrowd {
   #draft(mood: Mood): Draft {
     const place = this.#random();
     return {
-      text: this.#pick(this.#bursts(mood) ? mood.shouts : CHATTER),
+      text: this.#pick(this.#bursts(mood) ? mood.shouts : LINES.chatter),
       mode: place < TOP ? 1 : place < TOP + BOTTOM ? 2 : 0,
       color: this.#random() < COLOURED ? this.#pick(COLOURS) : DEFAULT_COLOR,
       size: this.#random() < LARGE ? 36 : DEFAULT_SIZE,
       user: '',
-      name: this.#pick(NAMES),
+      name: this.#pick(LINES.names),
       extra: '',
     };
   }
