@@ -7,7 +7,7 @@ import { admission, presence, rooms } from './micro/rooms.ts';
 import { handOver, senders } from './micro/shards.ts';
 import { BAD_OPTION, FAILED, readCommand, tellNoOptions } from './options.ts';
 import { describeMachine } from './report/document.ts';
-import { drawTable } from './report/text.ts';
+import { drawTable, formatBytes } from './report/text.ts';
 
 const GROUPS: readonly (() => MicroGroup | Promise<MicroGroup>)[] = [
   ...[codecs, ring, rooms, admission, senders, handOver, presence],
@@ -70,8 +70,4 @@ function formatGroup(name: string, figures: readonly MicroFigures[]): string {
 function formatTime(nanoseconds: number): string {
   if (nanoseconds < 1e3) return `${nanoseconds.toFixed(1)} ns`;
   return nanoseconds < 1e6 ? `${(nanoseconds / 1e3).toFixed(2)} µs` : `${(nanoseconds / 1e6).toFixed(2)} ms`;
-}
-
-function formatBytes(bytes: number): string {
-  return bytes < 1_024 ? `${bytes.toFixed(0)} B` : `${(bytes / 1_024).toFixed(1)} KB`;
 }

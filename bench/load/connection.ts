@@ -149,7 +149,7 @@ export class Connection implements FrameReader {
 
   countFrame(): void {
     const { tally } = this.#kit;
-    tally.frames += 1;
+    tally.counts.frames += 1;
     tally.heardAt = tally.now;
     if (tally.isMeasuring) this.#heardIn = tally.round;
   }
@@ -200,7 +200,7 @@ export class Connection implements FrameReader {
   }
 
   #parse(bytes: Buffer, from: number, to: number): void {
-    this.#kit.tally.bytes += to - from;
+    this.#kit.tally.counts.bytes += to - from;
     this.#parser.parse(bytes, from, to);
   }
 

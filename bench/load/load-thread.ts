@@ -62,7 +62,7 @@ const kit: ConnectionKit = {
   },
   onFailed: (connection, why) => {
     if (isStarting) failStart(why);
-    else tally.failedConnects += 1;
+    else tally.counts.failedConnects += 1;
     done(connection);
   },
   onClosed: ({ seat }, code) => {

@@ -1,7 +1,7 @@
 /** What the reports of all load threads come to. */
 import { build, type Histogram } from 'hdr-histogram-js';
 import type { Seats } from './plan.ts';
-import { addTo, COUNTERS, type Counts, type LoadReport, type ThreadTotals } from './tally.ts';
+import { addTo, type Counts, type LoadReport, NOTHING, type ThreadTotals } from './tally.ts';
 
 /** What all connections received in one whole second. */
 export type LoadSecond = Readonly<Pick<Counts, 'frames' | 'comments' | 'bytes'>>;
@@ -225,7 +225,9 @@ export function gatherResults(seats: Seats, threads: number, onSecond: (second: 
     makeFigures(beganAt: number, endedAt: number, settledAt: number, totals: readonly ThreadTotals[]) {
       const lasted = (endedAt - beganAt) / 1_000;
       const sum = (read: (thread: ThreadTotals) => number): number => totals.reduce((all, each) => all + read(each), 0);
-      const counts = Object.fromEntries(COUNTERS.map((key) => [key, sum((thread) => thread[key])]));
+      const counts = Object.fromEntries(
+        Object.keys(NOTHING).map((key) => [key, sum((thread) => thread[key as keyof Counts])]),
+      );
       const starved = [...unheard].filter(([room]) => batches.hasSpread(room, settledAt));
       const whole: LoadSecond[] = seconds.filter((second) => second.threads === threads);
       return {

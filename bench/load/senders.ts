@@ -151,7 +151,7 @@ export function startSending(
   if (sending.kind === 'flood') {
     for (const sender of senders) {
       sender.fill(sending.window);
-      tally.sent += sender.flush();
+      tally.counts.sent += sender.flush();
     }
   }
   if (sending.kind !== 'paced' || senders.length === 0) return undefined;
@@ -169,7 +169,7 @@ export function startSending(
     }
     tally.look();
     for (const sender of waiting) {
-      tally.sent += sender.flush();
+      tally.counts.sent += sender.flush();
       if (!sender.hasDue || !sender.link.isUp) waiting.delete(sender);
     }
   };

@@ -21,9 +21,9 @@ function makeTally(): Tally {
 function receive(tally: Tally, at: number, frames: number): void {
   now = at;
   tally.look();
-  tally.frames += frames;
-  tally.comments += frames * 10;
-  tally.bytes += frames * 100;
+  tally.counts.frames += frames;
+  tally.counts.comments += frames * 10;
+  tally.counts.bytes += frames * 100;
 }
 
 describe('a tally', () => {

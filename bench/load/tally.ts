@@ -16,27 +16,23 @@ export function sumOf(counts: ReadonlyMap<unknown, number>): number {
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
 
-export interface Counts {
-  /** Messages with comments in them, each once per viewer. */
-  frames: number;
-  /** 0 where frames are opaque. */
-  comments: number;
-  /** Bytes on the wire without TCP/IP: WebSocket headers and payloads of every message. */
-  bytes: number;
-  /** Frames that a viewer should have had by the prev of a later one. */
-  lost: number;
-  skipped: number;
-  /** Frames whose seq was not above the one before. */
-  outOfOrder: number;
-  sent: number;
-  acked: number;
-  /** Connections that did not come up again after leaving. */
-  failedConnects: number;
-}
+export type Counts = typeof NOTHING;
 
-export const COUNTERS: readonly (keyof Counts)[] = [
-  ...(['frames', 'comments', 'bytes', 'lost', 'skipped', 'outOfOrder', 'sent', 'acked', 'failedConnects'] as const),
-];
+/** What connections have counted before anything came. Threads' counts add up. */
+export const NOTHING = {
+  /** Messages with comments in them, each once per viewer; comments are 0 where frames are opaque. */
+  ...{ frames: 0, comments: 0 },
+  /** Bytes on the wire without TCP/IP: WebSocket headers and payloads of every message. */
+  bytes: 0,
+  /** Frames that a viewer should have had by the prev of a later one, and whose seq was not above the one before. */
+  ...{ lost: 0, outOfOrder: 0 },
+  /** `skipped` messages. */
+  skipped: 0,
+  /** Comments. */
+  ...{ sent: 0, acked: 0 },
+  /** Connections that did not come up again after leaving. */
+  failedConnects: 0,
+};
 
 /** What a thread counted between begin and end. */
 export interface ThreadTotals extends Counts {
@@ -134,17 +130,9 @@ const SECOND_MS = 1_000;
  * end is in the totals, cut into whole seconds. A load may be measured again: what was counted starts at 0 then, but
  * closings, faults and failed connects stay.
  */
-export class Tally implements Counts {
+export class Tally {
   now = 0;
-  frames = 0;
-  comments = 0;
-  bytes = 0;
-  lost = 0;
-  skipped = 0;
-  outOfOrder = 0;
-  sent = 0;
-  acked = 0;
-  failedConnects = 0;
+  counts: Counts = { ...NOTHING };
   heardAt = 0;
   round = 0;
   readonly refused = new Map<string, number>();
@@ -230,7 +218,7 @@ export class Tally implements Counts {
   }
 
   #begin(): void {
-    for (const key of COUNTERS) if (key !== 'failedConnects') this[key] = 0;
+    this.counts = { ...NOTHING, failedConnects: this.counts.failedConnects };
     this.refused.clear();
     this.round += 1;
     this.#before = [0, 0, 0];
@@ -242,7 +230,8 @@ export class Tally implements Counts {
 
   #rollTo(now: number): void {
     for (; now >= this.#secondEnds; this.#secondEnds += SECOND_MS) {
-      const counts = [this.frames, this.comments, this.bytes];
+      const { frames, comments, bytes } = this.counts;
+      const counts = [frames, comments, bytes];
       this.samples.seconds.push(...counts.map((count, i) => count - (this.#before[i] ?? 0)));
       this.#before = counts;
     }
@@ -250,9 +239,8 @@ export class Tally implements Counts {
 
   #finish(): void {
     this.#secondEnds = Number.POSITIVE_INFINITY;
-    const counts = Object.fromEntries(COUNTERS.map((key) => [key, this[key]])) as unknown as Counts;
     this.#totals = {
-      ...counts,
+      ...this.counts,
       heardAt: this.heardAt,
       refused: new Map(this.refused),
       closed: new Map(this.closed),

@@ -88,7 +88,7 @@ export class VolleyViewer implements Viewer {
     if (this.#sender === null || this.#window === 0) return;
     if (!this.#sender.isStarted || !this.#connection.isUp) return;
     this.#sender.fill(this.#window);
-    this.#tally.sent += this.#sender.flush();
+    this.#tally.counts.sent += this.#sender.flush();
   }
 
   /** A backfill of very large batches comes in fragments. */
@@ -104,7 +104,7 @@ export class VolleyViewer implements Viewer {
     const tally = this.#tally;
     const { sampled, steady } = this.#connection.seat;
     this.#connection.countFrame();
-    tally.comments += frame.comments;
+    tally.counts.comments += frame.comments;
     if (frame.prev !== this.#lastSeq) this.#compare(frame);
     if (frame.seq > this.#lastSeq) this.#lastSeq = frame.seq;
     const isLive = frame.prev >= this.#boundary;
@@ -120,8 +120,8 @@ export class VolleyViewer implements Viewer {
     const last = this.#lastSeq;
     if (!this.#isWelcome) this.#tally.addFault(`batch ${seq} came before the welcome`);
     else if (last === ANY) return;
-    else if (seq <= last) this.#tally.outOfOrder += 1;
-    else if (prev > last) this.#tally.lost += this.#room.countMissing(last, prev);
+    else if (seq <= last) this.#tally.counts.outOfOrder += 1;
+    else if (prev > last) this.#tally.counts.lost += this.#room.countMissing(last, prev);
     else this.#tally.addFault(`batch ${seq} says that ${prev} was before it, but ${last} was`);
   }
 
@@ -141,7 +141,7 @@ export class VolleyViewer implements Viewer {
     const letter = bytes[start + TYPE_AT];
     const ack = letter === LETTERS.ack ? ACK.exec(bytes.toString('latin1', start, end)) : null;
     if (ack !== null) this.#takeAck(Number(ack[1]), Number(ack[2]));
-    else if (letter === LETTERS.skipped) this.#tally.skipped += 1;
+    else if (letter === LETTERS.skipped) this.#tally.counts.skipped += 1;
     else if (letter !== LETTERS.presence) this.#takeControl(bytes.toString('utf8', start, end));
   }
 
@@ -192,7 +192,7 @@ export class VolleyViewer implements Viewer {
       tally.addFault(`the server acknowledged comment ${ref} of batch ${seq}, which was not waiting for it`);
       return;
     }
-    tally.acked += 1;
+    tally.counts.acked += 1;
     if (tally.isMeasuring) tally.samples.ack.push(tally.now - sentAt);
     if (this.#room.isTimed) tally.samples.acked.push(this.#room.index, seq, sentAt);
   }

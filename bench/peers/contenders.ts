@@ -130,11 +130,8 @@ export const FLOOR: Contender = {
     const version = await readToolVersion('cc', '--version');
     if (version === undefined) return { missing: 'no C compiler (cc) is installed' };
     const source = compiledFile('../bench/peers/floor.c');
-    try {
-      await run('cc', ['-O2', '-Wall', '-Wextra', '-o', join(folder, 'floor'), source]);
-    } catch (error) {
-      throw new BenchError(`floor.c does not compile: ${firstLine(String((error as { stderr?: string }).stderr))}`);
-    }
+    const fault = await build('cc', ['-O2', '-Wall', '-Wextra', '-o', join(folder, 'floor'), source]);
+    if (fault !== undefined) throw new BenchError(`floor.c does not compile: ${fault}`);
     return { version: `C, ${version}` };
   },
   start: async (order) => {
@@ -221,11 +218,8 @@ const GO_ARTICLE: Contender = {
     if (!existsSync(join(ARTICLE, 'go-article'))) return { missing: '../shared/perf/go-article is not there' };
     const version = await readToolVersion('go', 'version');
     if (version === undefined) return { missing: 'Go is not installed' };
-    try {
-      await run('make', ['-C', ARTICLE, 'go-article', `OUT=${folder}`]);
-    } catch (error) {
-      return { missing: `it does not build (${firstLine(String((error as { stderr?: string }).stderr))})` };
-    }
+    const fault = await build('make', ['-C', ARTICLE, 'go-article', `OUT=${folder}`]);
+    if (fault !== undefined) return { missing: `it does not build (${fault})` };
     return { version: version.replace(/^go version /, '') };
   },
   start: async ({ peerCase, workshop }) => {
@@ -256,12 +250,8 @@ export const CONTENDERS: readonly Contender[] = [VOLLEY, FLOOR, ...JAVASCRIPT, G
  */
 export async function withDeathSignal(file: string, args: readonly string[]): Promise<[string, readonly string[]]> {
   const flags = ['--pdeathsig', 'KILL'];
-  try {
-    await run('setpriv', [...flags, 'true']);
-  } catch {
-    return [file, args];
-  }
-  return ['setpriv', [...flags, file, ...args]];
+  const isThere = (await build('setpriv', [...flags, 'true'])) === undefined;
+  return isThere ? ['setpriv', [...flags, file, ...args]] : [file, args];
 }
 
 async function readToolVersion(tool: string, flag: string): Promise<string | undefined> {
@@ -273,6 +263,14 @@ async function readToolVersion(tool: string, flag: string): Promise<string | und
   }
 }
 
+/** Returns the first line of what a failing build says; undefined when it succeeds. */
+async function build(tool: string, args: readonly string[]): Promise<string | undefined> {
+  return run(tool, args).then(
+    () => undefined,
+    (error: { stderr?: string }) => firstLine(String(error.stderr)),
+  );
+}
+
 function firstLine(text: string): string {
   return text.split('\n').find((line) => line.trim() !== '') ?? '';
 }
@@ -281,7 +279,6 @@ async function findFreePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
+  await once(probe.close(), 'close');
   return port;
 }

@@ -29,21 +29,8 @@ export interface DuelOrder extends StartOrder {
   readonly onTurn: (name: string, turn: number, figures: TurnFigures) => void;
 }
 
-export interface TurnFigures {
-  readonly frames: number;
-  /** On the wire without TCP/IP, WebSocket headers included. */
-  readonly bytesPerFrame: number;
-  readonly framesPerSecond: number;
-  /** Of the frames that all viewers should have had at the pace of the case. */
-  readonly delivered: number;
-  /** Server CPU a delivered frame, in µs. */
-  readonly cpu: number;
-  /** From the first to the last viewer of a push, in ms, the median of the pushes; null where it is not asked. */
-  readonly spread: number | null;
-  readonly loadCpu: number;
-  /** Frames that volley's sampled viewers should have had and had not. */
-  readonly lost: number;
-}
+/** What one window of one server measured. */
+export type TurnFigures = Awaited<ReturnType<typeof measureTurn>>;
 
 interface Side {
   readonly name: string;
@@ -118,7 +105,7 @@ async function push(running: RunningContender, ms: number, { peerCase }: DuelOrd
   if (!(await watch.pause(peerCase.every + DRAIN_MS))) throw new Interrupted();
 }
 
-async function measureTurn(side: Side, order: DuelOrder, watch: RunWatch): Promise<TurnFigures> {
+async function measureTurn(side: Omit<Side, 'turns'>, order: DuelOrder, watch: RunWatch) {
   const { name, running, load } = side;
   const { peerCase, viewers, seconds } = order;
   await load.begin();
@@ -133,13 +120,17 @@ async function measureTurn(side: Side, order: DuelOrder, watch: RunWatch): Promi
   side.complete += spread.totalCount;
   side.incomplete += figures.incomplete;
   return {
-    frames,
-    bytesPerFrame: bytes / frames,
-    framesPerSecond: frames / seconds,
+    /** Pushes delivered, one to one viewer each; bytes are those on the wire without TCP/IP. */
+    ...{ frames, bytesPerFrame: bytes / frames, framesPerSecond: frames / seconds },
+    /** Of the frames that all viewers should have had at the pace of the case. */
     delivered: frames / ((viewers * seconds * 1_000) / peerCase.every),
+    /** Server CPU a delivered frame, in µs. */
     cpu: (cpu * 1e6) / frames,
+    /** From the first to the last viewer of a push, in ms, the median of the pushes; null where it is not asked. */
     spread: peerCase.measure === 'spread' ? spread.getValueAtPercentile(50) / 1_000 : null,
+    /** CPU of the load generator, in cores. */
     loadCpu: (figures.cpu * figures.seconds) / seconds,
+    /** Frames that volley's sampled viewers should have had and had not. */
     lost,
   };
 }

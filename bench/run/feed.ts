@@ -245,31 +245,17 @@ function emptyFigures() {
   };
 }
 
-interface PostAnswer {
-  readonly code?: string;
-  readonly accepted?: number;
-  readonly refused?: readonly { readonly code: string }[];
-  readonly ids?: readonly (string | null)[];
-}
-
-/** Reads the API's answer to a post of `count` comments. Any other answer refuses all under `HTTP` and its status. */
+/**
+ * Reads the API's answer to a post of `count` comments: how many were accepted, the id of each, null where it was
+ * refused, and the refused by code. Any other answer refuses all under `HTTP` and its status.
+ */
 export function readPostAnswer(status: number, body: string, count: number) {
-  const answer = parseAnswer(body);
+  type Answer = { code?: string; accepted?: number; refused?: { code: string }[]; ids?: (string | null)[] };
+  const answer: Answer = /^\{.*\}$/s.test(body) ? (JSON.parse(body) as Answer) : {};
   const refused = new Map<string, number>();
   for (const { code } of answer.refused ?? []) addTo(refused, code, 1);
-  if (status === 201 || status === 202) {
-    return { accepted: answer.accepted ?? 0, ids: answer.ids ?? [], refused };
-  }
-  const rest = count - sumOf(refused);
+  const isTaken = status === 201 || status === 202;
+  const rest = isTaken ? 0 : count - sumOf(refused);
   if (rest > 0) addTo(refused, answer.code ?? `HTTP ${status}`, rest);
-  return { accepted: 0, ids: [], refused };
-}
-
-function parseAnswer(text: string): PostAnswer {
-  try {
-    return (JSON.parse(text) ?? {}) as PostAnswer;
-  } catch {
-    // What is no JSON comes from another server than volley: its status says enough.
-    return {};
-  }
+  return { accepted: isTaken ? (answer.accepted ?? 0) : 0, ids: (isTaken && answer.ids) || [], refused };
 }

@@ -166,7 +166,7 @@ export interface WindowFigures {
   readonly feed: FeedFigures | null;
   readonly server: ServerFigures | Unknown;
   readonly memory: { readonly from: number; readonly to: number } | Unknown;
-  readonly generator: GeneratorFigures;
+  readonly generator: ReturnType<ReturnType<typeof measureGenerator>>;
 }
 
 /** Measures load, feed, server and generator together until the returned function is called. */
@@ -191,9 +191,6 @@ export async function openWindow({ apiUrl, pid }: ServerTarget, load: Load, feed
     return figures;
   };
 }
-
-/** What generating the load cost, and how busy the machine was. CPU in cores. */
-type GeneratorFigures = ReturnType<ReturnType<typeof measureGenerator>>;
 
 function measureGenerator() {
   const at = benchNow();
