@@ -24,7 +24,7 @@ describe('the pages, compressed', () => {
     await writeFile(join(folder, 'live.js.map'), '{}');
     app = Fastify();
     const settings = { publicUrl: '', port: 9_000, maxText: 200, viewerNames: true, heartbeat: 15_000 };
-    await servePages(app, { folder, logger: pino({ enabled: false }), settings: () => settings });
+    await servePages(app, { folder, logger: pino({ enabled: false }), settings });
   });
 
   afterEach(async () => {

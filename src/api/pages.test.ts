@@ -39,7 +39,7 @@ describe('the pages', () => {
   async function serve(settings: Partial<PageSettings> = {}): Promise<FastifyInstance> {
     app = Fastify();
     const logger = pino({}, { write: (line: string) => logged.push(line) });
-    await servePages(app, { folder, logger, settings: () => ({ ...SETTINGS, ...settings }) });
+    await servePages(app, { folder, logger, settings: { ...SETTINGS, ...settings } });
     return app;
   }
 

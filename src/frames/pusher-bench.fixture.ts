@@ -38,10 +38,6 @@ export class PusherBench {
         const wake = shards === 1 ? 'wake' : `wake ${shard}`;
         this.events.push(Atomics.load(this.#head, 0) === head ? wake : 'wake before the head was stored');
       },
-      committed: (room, seq) => {
-        room.seq = seq;
-        this.events.push(`${room.name} ${seq}`);
-      },
       oversized: (room) => this.events.push(`oversized ${room}`),
     });
   }
@@ -53,10 +49,15 @@ export class PusherBench {
     return room;
   }
 
+  readonly committed = (room: Room, seq: number): void => {
+    room.seq = seq;
+    this.events.push(`${room.name} ${seq}`);
+  };
+
   /** Pushes batch `seq` with one comment. */
   push(room: Room, seq: number, text = 'gj'): void {
     const draft = { text, mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: this.clock.unix() };
-    this.pusher.push(room, [{ seq, prev: seq - 1, ...encodeBatch([draft]) }], []);
+    this.pusher.push(room, [{ seq, prev: seq - 1, ...encodeBatch([draft]) }], [], this.committed);
   }
 
   /** What a shard was woken for since it read last: `codec:room type seq`, for a recall its ids, binary frames in brackets. */

@@ -10,7 +10,7 @@ describe('a recall', () => {
     const bench = new PusherBench();
     const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC, DEFLATE_CODEC);
     room.seq = 9;
-    bench.pusher.push(room, [], ['3.1', '4.0']);
+    bench.pusher.push(room, [], ['3.1', '4.0'], bench.committed);
     await settle();
     expect(bench.read()).toEqual(['json:a recall 3.1,4.0', 'msgpack:a recall 3.1,4.0', 'deflate:a recall 3.1,4.0']);
     expect(bench.events).toEqual(['wake', 'a 9']);
@@ -21,7 +21,7 @@ describe('a recall', () => {
     const bench = new PusherBench();
     const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC);
     const draft = { text: 'x', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: 0 };
-    bench.pusher.push(room, [{ seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0']);
+    bench.pusher.push(room, [{ seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0'], bench.committed);
     await settle();
     expect(bench.read()).toEqual([
       'json:a batch 5',
@@ -36,7 +36,7 @@ describe('a recall', () => {
     const bench = new PusherBench(4_096);
     const room = bench.room('a', JSON_CODEC);
     const ids = Array.from({ length: 110 }, (_, i) => `1000.${i}`);
-    for (let i = 0; i < 4; i += 1) bench.pusher.push(room, [], ids);
+    for (let i = 0; i < 4; i += 1) bench.pusher.push(room, [], ids, bench.committed);
     await settle();
     expect(bench.read()).toHaveLength(3);
     expect(bench.counters).toMatchObject({ recalls: 3, ringWaits: 1 });
@@ -46,7 +46,7 @@ describe('a recall', () => {
 
   it('without viewers wakes nobody and is committed', async () => {
     const bench = new PusherBench();
-    bench.pusher.push(bench.room('a'), [], ['1.0']);
+    bench.pusher.push(bench.room('a'), [], ['1.0'], bench.committed);
     await settle();
     expect(bench.events).toEqual(['a 0']);
   });

@@ -190,7 +190,7 @@ describe('the shards of a push', () => {
     const bench = new PusherBench(65_536, 2);
     const room = bench.room('a');
     room.addViewers(1, JSON_CODEC, 1);
-    bench.pusher.push(room, [], ['3.1']);
+    bench.pusher.push(room, [], ['3.1'], bench.committed);
     await settle();
     expect([bench.read(0), bench.read(1)]).toEqual([[], ['json:a recall 3.1']]);
   });

@@ -114,12 +114,12 @@ class World {
     rig.store.holdReads = true;
     rig.sink.holds = true;
     // As the real link: what is gathered stands before the wake-up, and the seq rises in the same turn.
-    rig.sink.onCommit = (room, seq) => {
+    rig.sink.onCommit = (room, seq, committed) => {
       this.#flush();
       const seqs = rig.sink.pushes[this.#committed]?.seqs ?? [];
       this.#committed += 1;
       this.#toShard.push({ batches: this.log.filter((batch) => seqs.includes(batch.seq)) });
-      rig.rooms.committed(room, seq);
+      committed(room, seq);
     };
     rig.rooms.join(ROOM, 1, 0, 1);
   }

@@ -41,7 +41,7 @@ describe('viewers at the same point', () => {
     expect(rig.store.reads).toHaveLength(4);
     rig.store.deliver(rig.store.put('a', batchOf('4.0'), 4));
     await rig.clock.advance(9);
-    rig.rooms.committed(rig.rooms.join('a', 0, 0, 0), 4);
+    rig.rooms.join('a', 0, 0, 0).seq = 4;
     const late = rig.ask({ kind: 'since', seq: 1 });
     await settle();
     expect(late.answer).toMatchObject({ reached: 4 });
