@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest';
 import type { CodecName } from './frames/codec.ts';
 import { seeded } from './seeded.ts';
 import { type ServerProcess, startProcess } from './server-process.fixture.ts';
@@ -226,6 +227,8 @@ export class ModelRun {
   ): Promise<ModelRun> {
     const args = ['--store', `level:${dir}`, ...FLAGS];
     const run = new ModelRun(seed, args, await start(args));
+    // Where it does not come to its end.
+    onTestFinished(() => void run.server.child.kill('SIGKILL'));
     for (let step = 1; step <= steps; step += 1) {
       if (step % Math.floor(steps / (kills + 1)) === 0 && step < steps) await run.#kill();
       else run.#act();
