@@ -105,7 +105,7 @@ async function writeManifest(file: string): Promise<void> {
 /** docs/client.md, under this package's name, and without the links to other pages. */
 async function writeReadme(file: string): Promise<void> {
   const page = await readFile(join(ROOT, 'docs/client.md'), 'utf8');
-  const text = page.replaceAll('volley/client', NAME).replace(/\[([^\]]+)\]\((?!https?:|#)[^)]*\)/g, '$1');
+  const text = page.replace(/\[([^\]]+)\]\((?!https?:|#)[^)]*\)/g, '$1');
   await writeFile(file, text);
 }
 
