@@ -102,7 +102,7 @@ async function writeManifest(file: string): Promise<void> {
   await writeFile(file, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-/** docs/client.md, under this package's name, and without the links to other pages. */
+/** docs/client.md, without the links to other pages. */
 async function writeReadme(file: string): Promise<void> {
   const page = await readFile(join(ROOT, 'docs/client.md'), 'utf8');
   const text = page.replace(/\[([^\]]+)\]\((?!https?:|#)[^)]*\)/g, '$1');
