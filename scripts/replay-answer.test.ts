@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Outcome, ReplayError, readAnswer } from './replay-answer.ts';
+import { type Outcome, ReplayError, readAnswer } from './replay-run.ts';
 
 function read(status: number, body: unknown, retryAfter: string | null = null, count = 3): Outcome {
   return readAnswer({ status, retryAfter, body: typeof body === 'string' ? body : JSON.stringify(body) }, count);

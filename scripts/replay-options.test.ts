@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readOptions } from './replay-options.ts';
+import { readOptions } from './replay-command.ts';
 
 describe('the options of replay', () => {
   it('have defaults for all but the file and the room', () => {

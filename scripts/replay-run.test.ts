@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../src/clock.fixture.ts';
 import type { RecordedMoment } from './bilibili-xml.ts';
-import type { Answer } from './replay-answer.ts';
-import { emptyTally, MOST_PER_REQUEST, type Replay, runReplay } from './replay-run.ts';
+import { type Answer, emptyTally, MOST_PER_REQUEST, type Replay, runReplay } from './replay-run.ts';
 
 const TAKEN = answerOf(202, { accepted: 1, refused: [] });
 

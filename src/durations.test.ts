@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Durations } from './durations.ts';
+import { Durations } from './counters.ts';
 
 describe('durations', () => {
   it('are told since they were last taken, and as totals since the start', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseWhole } from './number-check.ts';
+import { parseWhole } from './comment-id.ts';
 
 describe('a whole number in a query string', () => {
   it.each([

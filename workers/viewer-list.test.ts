@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { JSON_CODEC } from '../src/frames/codec.ts';
-import { Viewer } from './viewer.ts';
-import { ViewerList } from './viewer-list.ts';
+import { Viewer, ViewerList } from './viewer.ts';
 
 function createViewers(count: number): Viewer[] {
   return Array.from({ length: count }, (_, i) => new Viewer(`room-${i}`, JSON_CODEC, { kind: 'now' }));

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { startProcess } from '../../src/server-process.fixture.ts';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { startLoad } from './load.ts';
 import { makePlan } from './load-plan.fixture.ts';
 import { mostConnections } from './open-files.ts';

@@ -3,8 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { deflateRawSync } from 'node:zlib';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { encodeBatch } from '../../src/frames/batch.ts';
-import { encodeJsonFrame } from '../../src/frames/codec-json.ts';
-import { encodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { encodeJsonFrame, encodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import { benchNow } from './tally.ts';
 
 const WELCOME = '{"type":"welcome","room":"r","seq":0,"viewers":1,"interval":1000}';

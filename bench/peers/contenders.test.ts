@@ -1,7 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { unpack } from 'msgpackr';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { decodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import {
   CASES,
   type CaseName,

@@ -3,7 +3,7 @@ import type { FastifyInstance, InjectOptions } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FakeStore } from '../store/store-fake.fixture.ts';
 import { createApi, expectProblem } from './app.fixture.ts';
-import type { HostOptions } from './host.ts';
+import type { HostOptions } from './app.ts';
 
 describe('the API, called by a host name', () => {
   let app: FastifyInstance | undefined;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ReadingPace } from './reading-pace.ts';
+import { ReadingPace } from './stream.ts';
 
 /** What the system keeps for a connection at most, and after which part of it is free it takes more. */
 const SYSTEM_BYTES = 4_194_304;

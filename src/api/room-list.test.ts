@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
 import { Room } from '../rooms/room.ts';
 import { seeded } from '../seeded.ts';
-import { RoomList } from './room-list.ts';
+import { RoomList } from './rooms.ts';
 
 /** Rooms with a few viewers each. */
 function createRooms(count: number): Map<string, Room> {

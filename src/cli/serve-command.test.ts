@@ -2,13 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fastify } from 'fastify';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { compiledFile } from '../compiled-file.ts';
+import { compiledFile, readVersion } from '../compiled-file.ts';
 import { checkRingSize } from '../frames/push-size.ts';
 import { takePorts } from '../ports.ts';
 import { ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { SETTINGS, type Settings } from '../settings.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
-import { readVersion } from './version.ts';
 
 /** Where free ports do not matter because the command must not come that far. */
 const ANY_PORTS = ['--port', '0', '--api-port', '0'];

@@ -11,8 +11,8 @@ import { findsBrowser, openBrowser } from '../browser.fixture.ts';
 import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import type { HandshakeReport } from './handshake-report.ts';
 import type { connect } from './index.ts';
+import type { WebSocketConstructor, WebSocketLike } from './link.ts';
 import type { RoomConnection } from './room-connection.ts';
-import type { WebSocketConstructor, WebSocketLike } from './websocket-like.ts';
 
 /** A lost link is followed after 95 s, longer than any test waits. */
 const NEVER = { first: 100_000, most: 100_000 };

@@ -2,8 +2,7 @@ import { deflateRawSync, deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeBatch, type TimedDraft } from '../frames/batch.ts';
-import { joinBatches } from '../frames/codec-json.ts';
-import { encodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import { encodeMsgpackFrame, joinBatches } from '../frames/codecs.ts';
 import { canInflate, decodeFrame, inflate as inflateUpTo } from './frame-decoder.ts';
 
 const AT = 1_764_000_000_000;

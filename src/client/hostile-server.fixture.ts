@@ -6,7 +6,7 @@ import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { CODECS, type CodecName } from '../frames/codec.ts';
-import { encodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import { encodeMsgpackFrame } from '../frames/codecs.ts';
 import { VolleyClientError } from './client-error.ts';
 import { FakeSocket } from './fake-socket.fixture.ts';
 import { decodeFrame } from './frame-decoder.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { settle } from '../clock.fixture.ts';
-import { OrderedJobs } from './ordered-jobs.ts';
+import { OrderedJobs } from './link.ts';
 
 describe('OrderedJobs', () => {
   it('runs a job at once while nothing waits', () => {

@@ -2,7 +2,7 @@ import { deflateRawSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeClock, settle } from '../clock.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
-import { encodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import { encodeMsgpackFrame } from '../frames/codecs.ts';
 import { FakeSocket } from './fake-socket.fixture.ts';
 import { inflate } from './frame-decoder.ts';
 import { closeAll, only, open } from './room-connection.fixture.ts';

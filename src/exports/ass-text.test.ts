@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeAss } from './ass-text.ts';
+import { escapeAss } from './ass-export.ts';
 import { anyText } from './comments.fixture.ts';
 
 describe('text in ASS', () => {

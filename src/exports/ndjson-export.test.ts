@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AT, anyComments, commentOf } from './comments.fixture.ts';
-import { NdjsonExport } from './ndjson-export.ts';
+import { NdjsonExport } from './export-format.ts';
 
 describe('the ndjson export', () => {
   it('has a comment a line as JSON', () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { codePoint } from '../code-point.fixture.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
-import { encodeJsonFrame, joinBatches } from './codec-json.ts';
+import { encodeJsonFrame, joinBatches } from './codecs.ts';
 
 const AT = 1_764_000_000_000;
 

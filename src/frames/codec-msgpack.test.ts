@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeBatch, type NumberedBatch } from './batch.ts';
-import { decodeMsgpackFrame, encodeMsgpackFrame } from './codec-msgpack.ts';
+import { decodeMsgpackFrame, encodeMsgpackFrame } from './codecs.ts';
 
 const AT = 1_764_000_000_000;
 const CORRUPT = expect.objectContaining({ name: 'VolleyError', code: 'BATCH_CORRUPT' });

@@ -14,7 +14,7 @@ import {
   SUBPROTOCOLS,
   topicOf,
 } from './codec.ts';
-import { decodeMsgpackFrame } from './codec-msgpack.ts';
+import { decodeMsgpackFrame } from './codecs.ts';
 import { FrameMaker } from './frame-maker.ts';
 import type { BatchMessage } from './messages.ts';
 

@@ -4,7 +4,7 @@ import { createMainCounters } from '../counters.ts';
 import { Room } from '../rooms/room.ts';
 import { encodeBatch } from './batch.ts';
 import type { Codec } from './codec.ts';
-import { decodeMsgpackFrame } from './codec-msgpack.ts';
+import { decodeMsgpackFrame } from './codecs.ts';
 import { BINARY, createRing, RingReader, RingWriter } from './frame-ring.ts';
 import type { BatchMessage } from './messages.ts';
 import { Pusher } from './pusher.ts';

@@ -12,7 +12,7 @@ const deflating = vi.hoisted(() => {
   return { until: undefined as Promise<void> | undefined };
 });
 
-vi.mock(import('./deflate.ts'), async (original) => {
+vi.mock(import('./frame-maker.ts'), async (original) => {
   const { deflateFrameNow } = await original();
   const deflateFrame = (frame: Uint8Array) =>
     deflating.until === undefined ? deflateFrameNow(frame) : deflating.until.then(() => deflateFrameNow(frame));

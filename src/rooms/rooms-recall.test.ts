@@ -1,5 +1,4 @@
 /** Recalls: when a room tells its viewers, and who is told later. */
-
 import { describe, expect, it } from 'vitest';
 import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';

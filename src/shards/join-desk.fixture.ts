@@ -1,7 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { settle } from '../clock.fixture.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../frames/codec.ts';
-import { decodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import { decodeMsgpackFrame } from '../frames/codecs.ts';
 import type { BatchMessage } from '../frames/messages.ts';
 import { batchOf, createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
 import type { Store } from '../store/store.ts';

@@ -1,4 +1,4 @@
-import type { DurationSummary } from '../../durations.ts';
+import type { DurationSummary } from '../../counters.ts';
 import type { Counts, Sample, ThreadSample, Tick } from '../../metrics/sample.ts';
 import type { Unit } from './number-text.ts';
 

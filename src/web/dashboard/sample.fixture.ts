@@ -1,5 +1,5 @@
-import { zeroCounts } from '../../metrics/count-growth.ts';
 import type { Counts, Sample } from '../../metrics/sample.ts';
+import { zeroCounts } from '../../metrics/sampler.ts';
 
 const NEVER = { count: 0, mean: 0, p99: 0, max: 0 };
 

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { bundle } from '../../../scripts/bundle.ts';
-import { findsBrowser, openBrowser } from '../../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
+import { bundle } from '../../scripts/bundle.ts';
+import { findsBrowser, openBrowser } from '../browser.fixture.ts';
+import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { type PlayerKind, startAdapterSite } from './adapter-site.fixture.ts';
 
 const ATTACK = '<img src=x onerror="window.attacks = 1">';

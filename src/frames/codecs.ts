@@ -1,3 +1,49 @@
+import { Unpackr } from 'msgpackr';
+import { VolleyError } from '../codes.ts';
+import type { Comment } from '../comment.ts';
+import { decodeBatch, type NumberedBatch } from './batch.ts';
+import { appendBatch, FRAME_VERSION, readFrame } from './columns.ts';
+import type { BatchMessage } from './messages.ts';
+
+const encoder = new TextEncoder();
+
+/** Puts whole batches, in order and at least one, into one message. */
+export function joinBatches(batches: readonly NumberedBatch[], viewers: number): BatchMessage {
+  const message: BatchMessage = { type: 'batch', seq: 0, prev: 0, at: 0, viewers, comments: [] };
+  for (const [i, batch] of batches.entries()) {
+    appendBatch(message, batch, decodeBatch(batch), i === 0);
+  }
+  return message;
+}
+
+/** The JSON frame of whole batches: a `batch` message as UTF-8, byte for byte what `JSON.stringify` makes of it. */
+export function encodeJsonFrame(batches: readonly NumberedBatch[], viewers: number): Uint8Array {
+  const { seq, prev, at, comments } = joinBatches(batches, viewers);
+  let json = `{"type":"batch","seq":${seq},"prev":${prev},"at":${at},"viewers":${viewers},"comments":[`;
+  for (let i = 0; i < comments.length; i += 1) {
+    if (i > 0) json += ',';
+    json += writeComment(comments[i] as Comment);
+  }
+  return encoder.encode(`${json}]}`);
+}
+
+/** A fixed shape put together by hand takes a third of the time that `JSON.stringify` needs to look at every key. */
+function writeComment(comment: Comment): string {
+  const { id, user, name, text, mode, color, size, at, extra } = comment;
+  const rest = extra === undefined ? '' : `,"extra":${quote(extra)}`;
+  return (
+    `{"id":"${id}","user":${quote(user)},"name":${quote(name)},"text":${quote(text)},` +
+    `"mode":"${mode}","color":${color},"size":${size},"at":${at}${rest}}`
+  );
+}
+
+/** Nothing that JSON escapes: no control character, no lone surrogate. */
+const PLAIN = /^[^"\\\p{Cc}\p{Cs}]*$/u;
+
+function quote(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
 /**
  * The msgpack frame: a header and whole batches, put together by copying bytes. Canonical bytes are never decoded
  * here.
@@ -9,11 +55,6 @@
  * Integers up to 2^32 - 1 are msgpack's smallest unsigned form, larger ones float64 (exact up to 2^53), so that no
  * decoder hands out a BigInt.
  */
-import { Unpackr } from 'msgpackr';
-import { VolleyError } from '../codes.ts';
-import type { NumberedBatch } from './batch.ts';
-import { FRAME_VERSION, readFrame } from './columns.ts';
-import type { BatchMessage } from './messages.ts';
 
 /** Most bytes that an integer or an array header takes. */
 const WIDEST = 9;

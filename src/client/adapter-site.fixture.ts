@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { makeSilence } from '../../wav.fixture.ts';
+import { makeSilence } from '../wav.fixture.ts';
 
 const require = createRequire(import.meta.url);
 

@@ -1,11 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeClock } from '../../clock.fixture.ts';
-import { EventListeners } from '../event-listeners.ts';
-import type { PlayableRoom } from '../play-room.ts';
-import type { AdaptedComment, AdapterOptions } from './adapter.ts';
-import { type ArtplayerLike, attachArtplayer } from './artplayer.ts';
-import { attachDanmaku, type DanmakuPlayer } from './danmaku.ts';
-import { attachDPlayer } from './dplayer.ts';
+import { FakeClock } from '../clock.fixture.ts';
+import {
+  type AdaptedComment,
+  type AdapterOptions,
+  type ArtplayerLike,
+  attachArtplayer,
+  attachDanmaku,
+  attachDPlayer,
+  type DanmakuPlayer,
+} from './adapters.ts';
+import { EventListeners } from './event-listeners.ts';
+import type { PlayableRoom } from './play-room.ts';
 
 interface Events {
   welcome: { seq: number; interval: number; reset?: boolean };
