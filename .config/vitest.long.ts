@@ -15,7 +15,7 @@ export default defineConfig({
       'src/store/store-{level,memory}.test.ts',
       'src/client/playout-evenness.test.ts',
     ],
-    env: { VOLLEY_RUNS: '4' },
+    env: { PROPERTY_RUNS: '4' },
     testTimeout: 900_000,
     hookTimeout: 60_000,
     pool: 'forks',

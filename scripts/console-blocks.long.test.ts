@@ -85,9 +85,9 @@ describe('what a page says that its commands print is what they print:', () => {
     await watcher.stop('SIGINT');
   });
 
-  it('README.md, of a port that is taken', async () => {
+  it('docs/operations.md, of a port that is taken', async () => {
     const { command, output } =
-      readCommands('README.md').find(({ command }) => command === 'node dist/src/main.js') ?? {};
+      readCommands('docs/operations.md').find(({ command }) => command === 'node dist/src/main.js') ?? {};
     const port = new URL(server.viewerUrl).port;
     const printed = await typeCommand(
       `${command} --port ${port} --api-port 0`,
@@ -166,8 +166,8 @@ describe('README’s', () => {
   );
 });
 
-describe('README’s systemd unit', () => {
-  const [unit = ''] = readBlocks('README.md', 'ini');
+describe('the systemd unit of docs/operations.md', () => {
+  const [unit = ''] = readBlocks('docs/operations.md', 'ini');
 
   it('is one that systemd takes', ({ skip }) => {
     try {

@@ -8,7 +8,7 @@ import { ServerHere } from '../src/server-here.fixture.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
 import { request } from './viewers-port.fixture.ts';
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const page = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');
 const folder = mkdtempSync(join(tmpdir(), 'volley-balancers-'));
 const children: ChildProcess[] = [];
 let server: ServerHere;
@@ -25,9 +25,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** What README shows for `language`, for this server and a free port; gives the port too. */
+/** What docs/operations.md shows for `language`, for this server and a free port; gives the port too. */
 async function readLines(language: string): Promise<{ lines: string; port: number }> {
-  const block = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(readme)?.[1] ?? '';
+  const block = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'ms').exec(page)?.[1] ?? '';
   const port = await findPort();
   const lines = block
     .replace('127.0.0.1:9000', new URL(server.viewerUrl).host)
@@ -97,7 +97,7 @@ function askStatistics(socket: string): Promise<Map<string, string>> {
   });
 }
 
-describe('README’s lines', () => {
+describe('the lines of docs/operations.md', () => {
   it('for HAProxy: the check finds the server healthy, and viewers get through', async ({ skip }) => {
     if (!isInstalled('haproxy')) skip('haproxy is not installed');
     const { lines, port } = await readLines('haproxy');
