@@ -1,6 +1,6 @@
 /**
- * A comment's id: the seq of its batch and its place in it, from 0, as `42.7`; and whole numbers as text. No `node:` import, so that a browser's code
- * can use this file too.
+ * A comment's id: the seq of its batch and its place in it, from 0, as `42.7`; and whole numbers as text. No
+ * `node:` import, so that a browser's code can use this file too.
  */
 
 /** Where a comment stands in its room's log. */

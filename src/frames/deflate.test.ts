@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { deflateFrame, deflateFrameNow } from './frame-maker.ts';
+import { deflateFrame, deflateFrameNow } from './codecs.ts';
 
 describe('a deflated frame', () => {
   it('is there at once up to 8,192 bytes, and a promise above', async () => {

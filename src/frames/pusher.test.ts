@@ -12,11 +12,12 @@ const deflating = vi.hoisted(() => {
   return { until: undefined as Promise<void> | undefined };
 });
 
-vi.mock(import('./frame-maker.ts'), async (original) => {
-  const { deflateFrameNow } = await original();
+vi.mock(import('./codecs.ts'), async (original) => {
+  const codecs = await original();
+  const { deflateFrameNow } = codecs;
   const deflateFrame = (frame: Uint8Array) =>
     deflating.until === undefined ? deflateFrameNow(frame) : deflating.until.then(() => deflateFrameNow(frame));
-  return { deflateFrameNow, deflateFrame };
+  return { ...codecs, deflateFrame };
 });
 
 /** Holds every deflate from now on until the returned function is called. */
