@@ -1,8 +1,8 @@
 /** `HOSTILE_INPUTS=1000000 npm run test:long -- workers/hostile` tries more. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { codePoint } from '../src/code-point.fixture.ts';
 import { CODECS } from '../src/frames/codec.ts';
+import { codePoint } from '../src/property-runs.fixture.ts';
 import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
 import { ViewerClient } from '../src/viewer-client.fixture.ts';
 import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';

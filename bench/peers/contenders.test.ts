@@ -1,6 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { unpack } from 'msgpackr';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { decodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import {
   CASES,
@@ -11,8 +12,54 @@ import {
   readFrames,
   takeComments,
 } from './cases.ts';
-import { CONTENDERS, FLOOR, type RunningContender } from './contenders.ts';
-import { FrameViewer } from './frame-viewer.fixture.ts';
+import { type Address, CONTENDERS, FLOOR, type RunningContender } from './contenders.ts';
+
+/** How long a viewer waits for what must come, in ms. */
+const DEADLINE = 15_000;
+
+/** A viewer that keeps every message; another WebSocket than the load's, so that the two check each other. */
+class FrameViewer {
+  readonly socket: WebSocket;
+  readonly messages: { readonly bytes: Buffer; readonly isBinary: boolean }[] = [];
+  #onMessage = (): void => {};
+
+  private constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on('message', (bytes: Buffer, isBinary) => {
+      this.messages.push({ bytes, isBinary });
+      this.#onMessage();
+    });
+  }
+
+  static async open({ url, path, subprotocol, hello, extensions }: Address): Promise<FrameViewer> {
+    const protocols = subprotocol === '' ? [] : [subprotocol];
+    const socket = new WebSocket(url + path, protocols, { perMessageDeflate: extensions !== undefined });
+    const viewer = new FrameViewer(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve).once('error', reject);
+    });
+    for (const text of hello ?? []) socket.send(text);
+    return viewer;
+  }
+
+  /** The messages, once there are `count` of the kind. */
+  async received(count: number, isBinary = true): Promise<Buffer[]> {
+    const end = AbortSignal.timeout(DEADLINE);
+    end.addEventListener('abort', () => this.#onMessage());
+    for (;;) {
+      const found = this.messages.filter((message) => message.isBinary === isBinary);
+      if (found.length >= count) return found.map(({ bytes }) => bytes);
+      if (end.aborted) throw new Error(`${found.length} of ${count} messages came in time`);
+      await new Promise<void>((resolve) => {
+        this.#onMessage = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.socket.terminate();
+  }
+}
 
 const VIEWERS = 5;
 const PUSHES = 8;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { codePoint } from '../code-point.fixture.ts';
+import { codePoint } from '../property-runs.fixture.ts';
 import { readMsgpack } from './msgpack-reader.ts';
 
 /** Another implementation than ours. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { codePoint } from '../code-point.fixture.ts';
 import { type Comment, MODES } from '../comment.ts';
 import { encodeBatch } from '../frames/batch.ts';
+import { codePoint } from '../property-runs.fixture.ts';
 import { draftOf } from '../rooms/rooms.fixture.ts';
 import type { FakeStore } from '../store/store-fake.fixture.ts';
 

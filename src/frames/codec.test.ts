@@ -1,8 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { codePoint } from '../code-point.fixture.ts';
 import { BOUNDS, type Comment, MODES } from '../comment.ts';
+import { codePoint } from '../property-runs.fixture.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import {
   ALL_CODECS,
