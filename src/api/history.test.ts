@@ -267,8 +267,6 @@ class FailingStore extends FakeStore {
 
 let api: HttpRig<FailingStore>;
 
-afterEach(() => api.app.close());
-
 async function createFailingRoom(...sizes: number[]): Promise<HttpRig<FailingStore>> {
   api = await createApi(new FailingStore());
   fillRoom(api.store, 'lobby', ...sizes);
@@ -278,6 +276,8 @@ async function createFailingRoom(...sizes: number[]): Promise<HttpRig<FailingSto
 const FORMATS = ['ndjson', 'xml', 'ass'] as const;
 
 describe('an export', () => {
+  afterEach(() => api.app.close());
+
   it.each([
     ['..', '_.ndjson'],
     ['...hidden', '_hidden.ndjson'],
@@ -418,6 +418,8 @@ async function startReading(url: string) {
 }
 
 describe('the client of an export', () => {
+  afterEach(() => api.app.close());
+
   it('that stops reading holds up the reading of the store, and gets everything once it goes on', async () => {
     const { url, connected } = await listenLarge();
     const response = await startReading(url);
