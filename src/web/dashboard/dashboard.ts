@@ -4,11 +4,10 @@ import { CODECS } from '../../frames/codec.ts';
 import type { RoomDetail, Tick } from '../../metrics/sample.ts';
 import { elementOf, setText } from '../page-element.ts';
 import { ChartCard } from './chart-card.ts';
-import { CHARTS } from './chart-list.ts';
+import { CHARTS, SampleWindow } from './chart-list.ts';
 import { DashboardStream, type StreamState } from './dashboard-stream.ts';
 import { writeCount, writeSpan, writeTime, writeValue } from './number-text.ts';
 import { RoomTable } from './room-table.ts';
-import { SampleWindow } from './sample-window.ts';
 
 /** The part of the page that tells of one room. */
 class RoomPanel {

@@ -10,8 +10,14 @@ import {
 import { elementOf } from '../page-element.ts';
 import { CommentLog } from './comment-log.ts';
 import { CommentStage } from './comment-stage.ts';
-import { type PageAddress, readAddress } from './page-address.ts';
-import { loadSettings, type PageSettings, staleAfterOf, viewerUrlOf } from './page-settings.ts';
+import {
+  loadSettings,
+  type PageAddress,
+  type PageSettings,
+  readAddress,
+  staleAfterOf,
+  viewerUrlOf,
+} from './page-settings.ts';
 import { foldChoices, SendForm } from './send-form.ts';
 import { playStream } from './stream-player.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MODES } from '../../comment.ts';
-import { CommentLanes, type Footprint } from './comment-lanes.ts';
+import { CommentLanes, type Footprint } from './comment-stage.ts';
 
 const WIDTH = 800;
 const HEIGHT = 400;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkText, countPoints, countSeconds, describeRefusal } from './refusal-words.ts';
+import { checkText, countPoints, countSeconds, describeRefusal } from './send-form.ts';
 
 describe('the words for a refusal', () => {
   it('say why, by code', () => {
