@@ -1,16 +1,19 @@
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { fastify } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { takePorts } from './ports.ts';
+import { holdViewersPort, openApi } from './ports.ts';
 
 const FREE = { port: 0, apiPort: 0, host: '127.0.0.1' };
 
 /** Takes ports for an API, and gives them back. */
 async function take(wanted: Partial<typeof FREE>): Promise<{ viewers: number; api: number }> {
+  const settings = { ...FREE, ...wanted };
   const api = fastify();
+  const viewers = await holdViewersPort(settings);
   try {
-    return await takePorts({ ...FREE, ...wanted }, api);
+    return { viewers: viewers.port, api: await openApi(api, settings) };
   } finally {
+    await viewers.release();
     await api.close();
   }
 }

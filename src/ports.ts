@@ -6,38 +6,56 @@ import type { Settings } from './settings.ts';
 /** What binding fails with when the host is none of this machine's, EINVAL for a link-local one without its link. */
 const NOT_AN_ADDRESS: readonly string[] = ['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL', 'EAFNOSUPPORT'];
 
+/** A port that is held until the shards listen on it. */
+export interface HeldPort {
+  readonly port: number;
+  release(): Promise<void>;
+}
+
 /**
- * Finds the viewers' port and opens the API's. SO_REUSEPORT would let the shards share a port with another server
- * unnoticed, so the viewers' port is first bound once without it, and held while the API's is taken.
+ * Finds the viewers' port and holds it. SO_REUSEPORT would let the shards share a port with another server unnoticed, so it
+ * is bound once without that. To be released before the shards start, and not before the API has its port.
  * @throws VolleyError PORT_IN_USE
  */
-export async function takePorts(
-  settings: Pick<Settings, 'port' | 'apiPort' | 'host'>,
-  api: FastifyInstance,
-): Promise<{ viewers: number; api: number }> {
-  const { port, apiPort } = settings;
+export async function holdViewersPort({
+  port,
+  apiPort,
+  host,
+}: Pick<Settings, 'port' | 'apiPort' | 'host'>): Promise<HeldPort> {
   if (port === apiPort && port !== 0) {
     const detail = `--port and --api-port cannot both be ${port}: allowed are two ports, one for viewers and one for the API`;
     throw new VolleyError('PORT_IN_USE', detail);
   }
-  const probe = createServer();
+  // Viewers that come back already would keep it from being released.
+  const probe = createServer((socket) => socket.destroy());
   try {
     await new Promise<void>((resolve, reject) => {
       probe.once('error', reject);
-      probe.listen({ port: settings.port, host: settings.host, exclusive: true }, resolve);
+      probe.listen({ port, host, exclusive: true }, resolve);
     });
   } catch (error) {
-    throw portFault('--port', settings.port, settings.host, error);
+    throw portFault('--port', port, host, error);
   }
-  const viewers = (probe.address() as AddressInfo).port;
+  return {
+    port: (probe.address() as AddressInfo).port,
+    release: () => new Promise((resolve) => probe.close(() => resolve())),
+  };
+}
+
+/**
+ * Opens the API's port, and gives it.
+ * @throws VolleyError PORT_IN_USE
+ */
+export async function openApi(
+  api: FastifyInstance,
+  { apiPort, host }: Pick<Settings, 'apiPort' | 'host'>,
+): Promise<number> {
   try {
-    await api.listen({ port: settings.apiPort, host: settings.host });
+    await api.listen({ port: apiPort, host });
   } catch (error) {
-    throw portFault('--api-port', settings.apiPort, settings.host, error);
-  } finally {
-    await new Promise((resolve) => probe.close(resolve));
+    throw portFault('--api-port', apiPort, host, error);
   }
-  return { viewers, api: (api.server.address() as AddressInfo).port };
+  return (api.server.address() as AddressInfo).port;
 }
 
 function portFault(flag: string, port: number, host: string, error: unknown): unknown {

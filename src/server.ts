@@ -21,15 +21,15 @@ import { Pusher } from './frames/pusher.ts';
 import { Metrics } from './metrics/metrics.ts';
 import { Sampler } from './metrics/sampler.ts';
 import { OpenFileLimit, shareOpenFiles } from './open-files.ts';
-import { takePorts, urlHost } from './ports.ts';
+import { holdViewersPort, openApi, urlHost } from './ports.ts';
 import type { Room } from './rooms/room.ts';
 import { Rooms } from './rooms/rooms.ts';
 import type { Settings } from './settings.ts';
 import { JoinDesk } from './shards/join-desk.ts';
 import { NO_BINARY } from './shards/messages.ts';
-import { ShardPool } from './shards/shard-pool.ts';
+import { ShardLinks, ShardPool } from './shards/shard-pool.ts';
 import { StallWatch } from './shards/stall-watch.ts';
-import type { RecalledComment, Store, StoredBatch, StoreState } from './store/store.ts';
+import type { Store, StoreEvents } from './store/store.ts';
 import { LevelStore } from './store/store-level.ts';
 import { MemoryStore } from './store/store-memory.ts';
 
@@ -82,17 +82,12 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   const shardCounters = createShardCounters(shards);
   const rows = Array.from({ length: shards }, (_, shard) => new ShardCounters(shardCounters, shard));
   const store = parts.store ?? createStore(settings, clock, logger);
-  let stopping = false;
-  let viewerPort = settings.port;
-  let pool: ShardPool | undefined;
-  let opened = false;
-
+  const links = new ShardLinks();
   const pusher = new Pusher<Room>({
     clock,
     ring,
     counters,
-    wake: (shard, head) => pool?.wake(shard, head),
-    committed: (room, seq) => rooms.committed(room, seq),
+    wake: links.wake,
     oversized: (room, bytes) => logger.error({ room, bytes }, 'a frame is larger than the ring can take'),
   });
   const rooms = new Rooms({
@@ -115,13 +110,50 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     stepBytes: settings.maxBackpressure / 2,
     onFault: (room, error) => logger.error({ room, err: error }, 'a backfill could not be read'),
   });
+  const stall = new StallWatch({
+    clock,
+    shards,
+    limit: settings.shardStall,
+    progress: (shard) => rows[shard]?.progress ?? 0,
+    thread: (shard) => rows[shard]?.get('thread') ?? 0,
+    onStall: (shard, ms) => {
+      logger.fatal({ shard, ms }, 'a shard stands still and cannot be ended alone: ending the process');
+      const stored = rooms.drain().then(() => store.close());
+      within(stored, settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
+    },
+  });
+  const viewersPort = await holdViewersPort(settings);
+  const pool = new ShardPool({
+    clock,
+    shards,
+    filename: parts.shardFile ?? compiledFile('workers/shard.js'),
+    links,
+    memory,
+    ring,
+    shardCounters,
+    limits: { ...settings, port: viewersPort.port, catchUpBytes: Math.floor(settings.catchUpBytes / shards) },
+    rooms,
+    desk,
+    counters,
+    onPoolFault: (error) => {
+      counters.faultsPool += 1;
+      logger.error({ err: error }, 'the pool of threads has a fault');
+    },
+    onStart: (shard) => stall.watch(shard, true),
+    onUp: (shard) => logger.debug({ shard }, 'shard listens'),
+    onDown: (shard, error) => {
+      stall.watch(shard, false);
+      if (error === undefined) logger.debug({ shard }, 'shard ended');
+      else logger.error({ shard, err: error }, 'shard failed; its viewers were sent away');
+    },
+  });
   const metrics = new Metrics({
     counters,
     rooms,
     ring,
     store,
     shards: rows,
-    library: () => pool?.library ?? '',
+    library: () => pool.library,
     lostLines: parts.lostLines ?? (() => 0),
   });
   const sampler = new Sampler({
@@ -146,78 +178,16 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     metrics,
     sampler,
     mostConnections: () => shareOpenFiles(fileLimit.read(), shards, settings.apiConnections).api,
-    pages: () => ({ ...settings, port: viewerPort }),
-    isOpen: () => opened,
-    notReady: () => {
-      if (stopping) return 'SHUTTING_DOWN';
-      if (rooms.stalled) return 'STORE_STALLED';
-      return pool?.ready ? null : 'NOT_READY';
-    },
+    pages: { ...settings, port: viewersPort.port },
+    isOpen: () => pool.started,
+    notReady: () => rooms.refusal ?? (pool.ready ? null : 'NOT_READY'),
   });
-  const giveUp = async (error: unknown): Promise<never> => {
-    metrics.stop();
-    sampler.stop();
-    await api.close();
-    throw error;
-  };
-  const ports = await takePorts(settings, api).catch(giveUp);
-  viewerPort = ports.viewers;
-  const events = {
-    tail: (batches: readonly StoredBatch[]): void => rooms.tail(batches),
-    recalled: (comments: readonly RecalledComment[]): void => rooms.recalled(comments),
-    state: (state: StoreState, why: string): void => {
-      rooms.storeState(state);
-      logger.warn({ state, why }, 'the state of the store');
-    },
-  };
-  await store.start(events).catch(giveUp);
-  opened = true;
-  const stall = new StallWatch({
-    clock,
-    shards,
-    limit: settings.shardStall,
-    progress: (shard) => rows[shard]?.progress ?? 0,
-    thread: (shard) => rows[shard]?.get('thread') ?? 0,
-    onStall: (shard, ms) => {
-      logger.fatal({ shard, ms }, 'a shard stands still and cannot be ended alone: ending the process');
-      const stored = rooms.drain().then(() => store.close());
-      within(stored, settings.grace * DRAIN_SHARE).then(() => parts.onStall?.());
-    },
-  });
-  // uWebSockets.js reads it once, when a shard loads it.
-  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.maxHeaders);
-  const shardPool = new ShardPool({
-    clock,
-    shards,
-    filename: parts.shardFile ?? compiledFile('workers/shard.js'),
-    memory,
-    ring,
-    shardCounters,
-    limits: { ...settings, port: ports.viewers, catchUpBytes: Math.floor(settings.catchUpBytes / shards) },
-    rooms,
-    desk,
-    counters,
-    onPoolFault: (error) => {
-      counters.faultsPool += 1;
-      logger.error({ err: error }, 'the pool of threads has a fault');
-    },
-    onStart: (shard) => stall.watch(shard, true),
-    onUp: (shard) => logger.debug({ shard }, 'shard listens'),
-    onDown: (shard, error) => {
-      stall.watch(shard, false);
-      if (error === undefined) logger.debug({ shard }, 'shard ended');
-      else logger.error({ shard, err: error }, 'shard failed; its viewers were sent away');
-    },
-  });
-
-  pool = shardPool;
   const crowd = settings.demo ? new DemoCrowd({ clock, rooms, counters }) : null;
 
   async function stop(): Promise<void> {
-    stopping = true;
     crowd?.stop();
     rooms.refuse();
-    if (!(await within(shardPool.quiesce(), settings.grace * QUIESCE_SHARE))) {
+    if (!(await within(pool.quiesce(), settings.grace * QUIESCE_SHARE))) {
       logger.warn('a shard does not answer: its last comments are lost');
     }
     if (!(await within(rooms.drain(), settings.grace * DRAIN_SHARE))) {
@@ -229,7 +199,7 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
   async function release(): Promise<void> {
     stall.stop();
     api.server.closeIdleConnections();
-    await shardPool.close();
+    await pool.close();
     api.server.closeAllConnections();
     await api.close();
     rooms.stop();
@@ -239,16 +209,40 @@ export async function startServer(settings: Settings, logger: Logger, parts: Ser
     await store.close();
   }
 
-  try {
-    await shardPool.start();
-  } catch (error) {
+  const giveUp = async (error: unknown): Promise<never> => {
+    metrics.stop();
+    sampler.stop();
+    await api.close();
+    throw error;
+  };
+  const apiPort = await openApi(api, settings)
+    .finally(() => viewersPort.release())
+    .catch(giveUp);
+  const events: StoreEvents = {
+    tail: (batches) => rooms.tail(batches),
+    recalled: (comments) => rooms.recalled(comments),
+    state: (state, why) => {
+      rooms.storeState(state);
+      logger.warn({ state, why }, 'the state of the store');
+    },
+  };
+  await store.start(events).catch(giveUp);
+  // uWebSockets.js reads it once, when a shard loads it.
+  process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(settings.maxHeaders);
+  await pool.start().catch(async (error: unknown) => {
     await release();
     throw shardStartFault(error);
-  }
+  });
   crowd?.start();
-  const viewerUrl = settings.publicUrl || `ws://${urlHost(settings.host)}:${ports.viewers}`;
-  const apiUrl = `http://${urlHost(settings.host)}:${ports.api}`;
-  return { viewerUrl, apiUrl, ports, store: store.name, library: shardPool.library, rooms, stop };
+  return {
+    viewerUrl: settings.publicUrl || `ws://${urlHost(settings.host)}:${viewersPort.port}`,
+    apiUrl: `http://${urlHost(settings.host)}:${apiPort}`,
+    ports: { viewers: viewersPort.port, api: apiPort },
+    store: store.name,
+    library: pool.library,
+    rooms,
+    stop,
+  };
 }
 
 function createStore(settings: Settings, clock: Clock, logger: Logger): Store {

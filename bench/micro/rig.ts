@@ -8,7 +8,7 @@ import { createMainCounters } from '../../src/counters.ts';
 import { type Codec, JSON_CODEC } from '../../src/frames/codec.ts';
 import { createRing, RingReader, RingWriter } from '../../src/frames/frame-ring.ts';
 import { largestBatch, mostRecalled } from '../../src/frames/push-size.ts';
-import { Pusher } from '../../src/frames/pusher.ts';
+import { Pusher, type PushSink } from '../../src/frames/pusher.ts';
 import type { Origin, Room, Waiting } from '../../src/rooms/room.ts';
 import { Rooms } from '../../src/rooms/rooms.ts';
 import { MemoryStore } from '../../src/store/store-memory.ts';
@@ -155,8 +155,9 @@ export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: 
   let missing = 0;
   let allCommitted = (): void => undefined;
 
+  let tellRooms: (room: Room, seq: number) => void;
   const committed = (room: Room, seq: number): void => {
-    rooms.committed(room, seq);
+    tellRooms(room, seq);
     missing -= 1;
     if (missing === 0) allCommitted();
   };
@@ -164,12 +165,15 @@ export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: 
     if (end !== undefined) end.head = head;
   };
   const oversized = (room: unknown): never => rethrow(room, 'too large');
-  const direct = {
-    push: (room: Room, batches: readonly { seq: number }[]) => committed(room, batches.at(-1)?.seq ?? room.seq),
+  const pusher = end && new Pusher<Room>({ clock, ring: end.writer, counters, wake, oversized });
+  const sink: PushSink<Room> = {
+    push(room, batches, recalled, tell) {
+      tellRooms = tell;
+      if (pusher) pusher.push(room, batches, recalled, committed);
+      else committed(room, batches.at(-1)?.seq ?? room.seq);
+    },
     pushPresence: () => undefined,
   };
-  const sink =
-    end === undefined ? direct : new Pusher({ clock, ring: end.writer, counters, wake, committed, oversized });
   const rooms: Rooms = new Rooms({ ...LIMITS, ...SIZES, clock, store, sink, shards: 1, counters, onFault: rethrow });
   const names = Array.from({ length: count }, (_, i) => `room-${i}`);
   for (const name of names) rooms.join(name, 0, codec, 1);

@@ -52,7 +52,7 @@ export interface HttpApiOptions extends HostOptions {
   /** What the dashboards draw; without it there is no stream. */
   readonly sampler?: Pick<Sampler, 'history' | 'listen' | 'describeRoom'>;
   /** What the pages are told; without it none are served. */
-  readonly pages?: () => PageSettings;
+  readonly pages?: PageSettings;
 }
 
 /** Builds the API; the caller listens and closes. */

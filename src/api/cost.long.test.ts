@@ -69,7 +69,7 @@ beforeAll(async () => {
       describeRoom: (name: string) => sampler.describeRoom(name),
       listen: (listener: Parameters<Sampler['listen']>[0]) => parts.sampler?.listen(listener) ?? (() => undefined),
     },
-    pages: () => ({ publicUrl: '', port: 1, maxText: 200, viewerNames: true, heartbeat: 15_000 }),
+    pages: { publicUrl: '', port: 1, maxText: 200, viewerNames: true, heartbeat: 15_000 },
   });
   sampler = new Sampler({
     ...api,

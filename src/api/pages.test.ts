@@ -40,7 +40,7 @@ describe('the pages', () => {
   async function serve(settings: Partial<PageSettings> = {}): Promise<FastifyInstance> {
     app = Fastify();
     const logger = pino({}, { write: (line: string) => logged.push(line) });
-    await servePages(app, { folder, logger, settings: () => ({ ...SETTINGS, ...settings }) });
+    await servePages(app, { folder, logger, settings: { ...SETTINGS, ...settings } });
     return app;
   }
 
@@ -185,7 +185,7 @@ describe('the pages, compressed', () => {
     await writeFile(join(folder, 'live.js.map'), '{}');
     app = Fastify();
     const settings = { publicUrl: '', port: 9_000, maxText: 200, viewerNames: true, heartbeat: 15_000 };
-    await servePages(app, { folder, logger: pino({ enabled: false }), settings: () => settings });
+    await servePages(app, { folder, logger: pino({ enabled: false }), settings });
   });
 
   afterEach(async () => {

@@ -53,7 +53,7 @@ const HOST = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
 export interface PageSettings {
   /** `--public-url`, '' where the viewers' port is on the page's own host. */
   readonly publicUrl: string;
-  /** The viewers' port, 0 as long as it is not known. */
+  /** The viewers' port. */
   readonly port: number;
   /** Most code points of a comment. */
   readonly maxText: number;
@@ -64,7 +64,7 @@ export interface PageSettings {
 }
 
 export interface PageRoutesOptions {
-  readonly settings: () => PageSettings;
+  readonly settings: PageSettings;
   readonly logger: Logger;
   /** The folder of the files; the built one by default. */
   readonly folder?: string;
@@ -85,7 +85,7 @@ export function servePages(app: FastifyInstance, options: PageRoutesOptions): vo
     const file = files.get(name);
     if (file === undefined) continue;
     app.get(path, (request, reply) => {
-      harden(reply).header('Content-Security-Policy', policyOf(path, request, options.settings()));
+      harden(reply).header('Content-Security-Policy', policyOf(path, request, options.settings));
       return sendFile(request, reply, file);
     });
   }
@@ -94,7 +94,7 @@ export function servePages(app: FastifyInstance, options: PageRoutesOptions): vo
     app.get(`/${name}`, (request, reply) => sendFile(request, harden(reply), file));
   }
   app.get('/page-settings.json', (_request, reply) => {
-    const { publicUrl, port, maxText, viewerNames, heartbeat } = options.settings();
+    const { publicUrl, port, maxText, viewerNames, heartbeat } = options.settings;
     harden(reply).header('Cache-Control', 'no-store');
     if (port === 0) return sendRefusal(reply, { code: 'NOT_READY' });
     return { viewerUrl: publicUrl === '' ? null : publicUrl, port, maxText, viewerNames, heartbeat };

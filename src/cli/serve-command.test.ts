@@ -1,10 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fastify } from 'fastify';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { compiledFile, readVersion } from '../compiled-file.ts';
 import { checkRingSize } from '../frames/push-size.ts';
-import { takePorts } from '../ports.ts';
+import { holdViewersPort } from '../ports.ts';
 import { ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { SETTINGS, type Settings } from '../settings.ts';
 import { ViewerClient } from '../viewer-client.fixture.ts';
@@ -79,7 +78,7 @@ describe('a port in use', () => {
     await viewer.until(() => viewer.comments.length === 1);
     expect(viewer.comments[0]?.text).toBe('undisturbed');
     const everywhere = { port: Number(port), apiPort: 0, host: '0.0.0.0' };
-    await expect(takePorts(everywhere, fastify())).rejects.toThrow(
+    await expect(holdViewersPort(everywhere)).rejects.toThrow(
       `--port cannot be ${port}: allowed is a free port of 0.0.0.0, and something listens there already`,
     );
     await viewer.close();

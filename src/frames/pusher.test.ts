@@ -40,10 +40,6 @@ class PusherBench {
         const wake = shards === 1 ? 'wake' : `wake ${shard}`;
         this.events.push(Atomics.load(this.#head, 0) === head ? wake : 'wake before the head was stored');
       },
-      committed: (room, seq) => {
-        room.seq = seq;
-        this.events.push(`${room.name} ${seq}`);
-      },
       oversized: (room) => this.events.push(`oversized ${room}`),
     });
   }
@@ -55,10 +51,15 @@ class PusherBench {
     return room;
   }
 
+  readonly committed = (room: Room, seq: number): void => {
+    room.seq = seq;
+    this.events.push(`${room.name} ${seq}`);
+  };
+
   /** Pushes batch `seq` with one comment. */
   push(room: Room, seq: number, text = 'gj'): void {
     const draft = { text, mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: this.clock.unix() };
-    this.pusher.push(room, [{ seq, prev: seq - 1, ...encodeBatch([draft]) }], []);
+    this.pusher.push(room, [{ seq, prev: seq - 1, ...encodeBatch([draft]) }], [], this.committed);
   }
 
   /** What a shard was woken for since it read last: `codec:room type seq`, for a recall its ids, binary frames in brackets. */
@@ -267,7 +268,7 @@ describe('the shards of a push', () => {
     const bench = new PusherBench(65_536, 2);
     const room = bench.room('a');
     room.addViewers(1, JSON_CODEC, 1);
-    bench.pusher.push(room, [], ['3.1']);
+    bench.pusher.push(room, [], ['3.1'], bench.committed);
     await settle();
     expect([bench.read(0), bench.read(1)]).toEqual([[], ['json:a recall 3.1']]);
   });
@@ -396,7 +397,7 @@ describe('a recall', () => {
     const bench = new PusherBench();
     const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC, DEFLATE_CODEC);
     room.seq = 9;
-    bench.pusher.push(room, [], ['3.1', '4.0']);
+    bench.pusher.push(room, [], ['3.1', '4.0'], bench.committed);
     await settle();
     expect(bench.read()).toEqual(['json:a recall 3.1,4.0', 'msgpack:a recall 3.1,4.0', 'deflate:a recall 3.1,4.0']);
     expect(bench.events).toEqual(['wake', 'a 9']);
@@ -407,7 +408,7 @@ describe('a recall', () => {
     const bench = new PusherBench();
     const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC);
     const draft = { text: 'x', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: 0 };
-    bench.pusher.push(room, [{ seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0']);
+    bench.pusher.push(room, [{ seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0'], bench.committed);
     await settle();
     expect(bench.read()).toEqual([
       'json:a batch 5',
@@ -422,7 +423,7 @@ describe('a recall', () => {
     const bench = new PusherBench(4_096);
     const room = bench.room('a', JSON_CODEC);
     const ids = Array.from({ length: 110 }, (_, i) => `1000.${i}`);
-    for (let i = 0; i < 4; i += 1) bench.pusher.push(room, [], ids);
+    for (let i = 0; i < 4; i += 1) bench.pusher.push(room, [], ids, bench.committed);
     await settle();
     expect(bench.read()).toHaveLength(3);
     expect(bench.counters).toMatchObject({ recalls: 3, ringWaits: 1 });
@@ -432,7 +433,7 @@ describe('a recall', () => {
 
   it('without viewers wakes nobody and is committed', async () => {
     const bench = new PusherBench();
-    bench.pusher.push(bench.room('a'), [], ['1.0']);
+    bench.pusher.push(bench.room('a'), [], ['1.0'], bench.committed);
     await settle();
     expect(bench.events).toEqual(['a 0']);
   });

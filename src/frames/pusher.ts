@@ -32,13 +32,19 @@ export interface Audience {
   shardsOf(codec: Codec): Uint32Array;
 }
 
-/** Where rooms push to. It tells when every shard has been told. */
+/** Where rooms push to. */
 export interface PushSink<Room extends Audience> {
   /**
    * Pushes `batches`, one message a codec, to the room's viewers, and after it the ids of recalled comments. Either may
-   * be empty, not both. At most one push a room is under way.
+   * be empty, not both. At most one push a room is under way. `committed` is called in the turn in which every shard is
+   * told of it, with the last batch's seq, or the room's where there is none.
    */
-  push(room: Room, batches: readonly (EncodedBatch & NumberedBatch)[], recalled: readonly string[]): void;
+  push(
+    room: Room,
+    batches: readonly (EncodedBatch & NumberedBatch)[],
+    recalled: readonly string[],
+    committed: (room: Room, seq: number) => void,
+  ): void;
   /** Tells the viewers of a quiet room that the link lives. May be dropped. */
   pushPresence(room: Room): void;
 }
@@ -49,6 +55,7 @@ const FRAMES_OF = ['framesJson', 'framesMsgpack', 'framesDeflate'] as const;
 interface Push<Room> {
   readonly room: Room;
   readonly seq: number;
+  readonly committed: (room: Room, seq: number) => void;
   /** Null when there is no batch in it. */
   readonly maker: FrameMaker | null;
   /** The message that recalls comments, where there is one: the same bytes on every codec. */
@@ -57,20 +64,18 @@ interface Push<Room> {
   oversized: number;
 }
 
-export interface PusherOptions<Room> {
+export interface PusherOptions {
   readonly clock: Clock;
   readonly ring: RingWriter;
   readonly counters: MainCounters;
   /** Tells a shard that the ring is readable up to `head`. */
   readonly wake: (shard: number, head: number) => void;
-  /** Told in the turn of the commit, after the wake-ups were posted. */
-  readonly committed: (room: Room, seq: number) => void;
   /** Told of a frame that no ring of this size can hold. */
   readonly oversized: (room: string, bytes: number) => void;
 }
 
 export class Pusher<Room extends Audience> implements PushSink<Room> {
-  readonly #options: PusherOptions<Room>;
+  readonly #options: PusherOptions;
   /** Made, not yet committed, in the order in which they are to be. */
   #ready: Push<Room>[] = [];
   #presences = new Set<Room>();
@@ -80,17 +85,22 @@ export class Pusher<Room extends Audience> implements PushSink<Room> {
   #retrying: (() => void) | undefined;
   readonly #count: (codec: Codec) => void;
 
-  constructor(options: PusherOptions<Room>) {
+  constructor(options: PusherOptions) {
     this.#options = options;
     this.#count = (codec) => {
       options.counters[FRAMES_OF[codec]] += 1;
     };
   }
 
-  push(room: Room, batches: readonly (EncodedBatch & NumberedBatch)[], recalled: readonly string[]): void {
+  push(
+    room: Room,
+    batches: readonly (EncodedBatch & NumberedBatch)[],
+    recalled: readonly string[],
+    committed: (room: Room, seq: number) => void,
+  ): void {
     const maker = batches.length > 0 ? new FrameMaker(batches, room.viewers, this.#count) : null;
     const recall = recalled.length > 0 ? encoder.encode(encodeMessage({ type: 'recall', ids: recalled })) : null;
-    const push: Push<Room> = { room, seq: batches.at(-1)?.seq ?? room.seq, maker, recall, oversized: 0 };
+    const push: Push<Room> = { room, seq: batches.at(-1)?.seq ?? room.seq, committed, maker, recall, oversized: 0 };
     let making: Promise<void> | undefined;
     for (const codec of ALL_CODECS) {
       if (room.viewersByCodec[codec] > 0) making = maker?.make(codec) ?? making;
@@ -144,7 +154,7 @@ export class Pusher<Room extends Audience> implements PushSink<Room> {
 
   /** Commits, in order, what the ring has room for; what it has not waits for the next slot. */
   flush(): void {
-    const { ring, counters, wake, committed } = this.#options;
+    const { ring, counters, wake } = this.#options;
     const ready = this.#ready;
     const before = counters.pushes + counters.presences + counters.recalls;
     let done = 0;
@@ -158,7 +168,7 @@ export class Pusher<Room extends Audience> implements PushSink<Room> {
     }
     this.#ready = ready.slice(done);
     if (counters.pushes + counters.presences + counters.recalls > before) ring.publish(wake);
-    for (const push of ready.slice(0, done)) committed(push.room, push.seq);
+    for (const { committed, room, seq } of ready.slice(0, done)) committed(room, seq);
   }
 
   /** Writes a push for the codecs that are in use now, which may be others than when its frames were made. */

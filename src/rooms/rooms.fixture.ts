@@ -23,15 +23,21 @@ class FakeSink implements PushSink<Room> {
   readonly pushes: SeenPush[] = [];
   readonly presences: { room: string; at: number }[] = [];
   holds = false;
-  onCommit: (room: Room, seq: number) => void = () => undefined;
+  /** Runs in place of a commit's telling; a test may do more. */
+  onCommit = (room: Room, seq: number, committed: (room: Room, seq: number) => void): void => committed(room, seq);
   readonly #clock: FakeClock;
-  #held: { room: Room; seq: number }[] = [];
+  #held: (() => void)[] = [];
 
   constructor(clock: FakeClock) {
     this.#clock = clock;
   }
 
-  push(room: Room, batches: readonly StoredBatch[], recalled: readonly string[]): void {
+  push(
+    room: Room,
+    batches: readonly StoredBatch[],
+    recalled: readonly string[],
+    committed: (room: Room, seq: number) => void,
+  ): void {
     this.pushes.push({
       room: room.name,
       at: this.#clock.now(),
@@ -40,9 +46,9 @@ class FakeSink implements PushSink<Room> {
       texts: batches.flatMap(textsOf),
       recalled,
     });
-    const push = { room, seq: batches.at(-1)?.seq ?? room.seq };
-    if (this.holds) this.#held.push(push);
-    else this.onCommit(push.room, push.seq);
+    const commit = (): void => this.onCommit(room, batches.at(-1)?.seq ?? room.seq, committed);
+    if (this.holds) this.#held.push(commit);
+    else commit();
   }
 
   pushPresence(room: Room): void {
@@ -53,7 +59,7 @@ class FakeSink implements PushSink<Room> {
   commit(): void {
     const held = this.#held;
     this.#held = [];
-    for (const { room, seq } of held) this.onCommit(room, seq);
+    for (const commit of held) commit();
   }
 
   /** The texts of all pushes of a room, in order. */
@@ -116,7 +122,6 @@ export async function createRooms<S extends Store>(store: S, options: RigOptions
     ...options,
     clock,
   });
-  sink.onCommit = (room, seq) => rooms.committed(room, seq);
   await store.start({
     tail: (batches) => rooms.tail(batches),
     recalled: (comments) => rooms.recalled(comments),

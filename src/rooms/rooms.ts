@@ -97,8 +97,8 @@ export class Rooms {
    */
   offer(name: string, draft: Draft, origin: Origin | null, number: number): Refusal | undefined {
     const { interval, maxPending, maxPendingAll, clock } = this.#options;
-    if (this.#draining) return { code: 'SHUTTING_DOWN', retryAfterMs: interval };
-    if (this.#stalled) return { code: 'STORE_STALLED', retryAfterMs: interval };
+    const { refusal } = this;
+    if (refusal !== null) return { code: refusal, retryAfterMs: interval };
     if (this.#pendingAll >= maxPendingAll) return { code: 'BUSY', retryAfterMs: interval };
     const room = this.#open(name);
     const own = room.pending.length;
@@ -113,9 +113,10 @@ export class Rooms {
     return undefined;
   }
 
-  /** True while the store lets appends wait: comments are refused. */
-  get stalled(): boolean {
-    return this.#stalled;
+  /** Why every comment is refused now; null when it is not. */
+  get refusal(): 'SHUTTING_DOWN' | 'STORE_STALLED' | null {
+    if (this.#draining) return 'SHUTTING_DOWN';
+    return this.#stalled ? 'STORE_STALLED' : null;
   }
 
   /** As the store says ({@link StoreEvents}). */
@@ -172,13 +173,13 @@ export class Rooms {
     }
   }
 
-  /** Called by the sink in the turn in which the shards are told of everything up to `seq`. */
-  committed(room: Room, seq: number): void {
+  /** The shards are told of everything up to `seq`, in this turn. */
+  readonly #committed = (room: Room, seq: number): void => {
     room.seq = seq;
     this.#options.counters.pushTimes.record(this.#options.clock.now() - room.startedAt);
     this.#quiet.heard(room);
     this.#settle(room);
-  }
+  };
 
   /** Fires what is pending without waiting for the interval, takes nothing more; resolves when all is committed. */
   drain(): Promise<void> {
@@ -319,7 +320,7 @@ export class Rooms {
     room.tail = room.tail.slice(batches.length);
     const recalled = room.recalled.splice(0, this.#options.maxRecalled);
     room.phase = 'pushing';
-    this.#options.sink.push(room, batches, recalled);
+    this.#options.sink.push(room, batches, recalled, this.#committed);
   }
 
   #settle(room: Room): void {

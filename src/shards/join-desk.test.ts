@@ -327,7 +327,7 @@ describe('viewers at the same point', () => {
     expect(rig.store.reads).toHaveLength(4);
     rig.store.deliver(rig.store.put('a', batchOf('4.0'), 4));
     await rig.clock.advance(9);
-    rig.rooms.committed(rig.rooms.join('a', 0, 0, 0), 4);
+    rig.rooms.join('a', 0, 0, 0).seq = 4;
     const late = rig.ask({ kind: 'since', seq: 1 });
     await settle();
     expect(late.answer).toMatchObject({ reached: 4 });
@@ -438,12 +438,12 @@ class World {
     rig.store.holdReads = true;
     rig.sink.holds = true;
     // As the real link: what is gathered stands before the wake-up, and the seq rises in the same turn.
-    rig.sink.onCommit = (room, seq) => {
+    rig.sink.onCommit = (room, seq, committed) => {
       this.#flush();
       const seqs = rig.sink.pushes[this.#committed]?.seqs ?? [];
       this.#committed += 1;
       this.#toShard.push({ batches: this.log.filter((batch) => seqs.includes(batch.seq)) });
-      rig.rooms.committed(room, seq);
+      committed(room, seq);
     };
     rig.rooms.join(ROOM, 1, 0, 1);
   }

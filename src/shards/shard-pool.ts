@@ -18,11 +18,28 @@ import { ShardLink } from './shard-link.ts';
 /** A shard that fails again within this time of being run again is left alone for as long, in ms. */
 const RESTART_PAUSE_MS = 1_000;
 
+/** The link to each shard's running generation. Made before rooms and pool: pushes wake shards by it. */
+export class ShardLinks {
+  readonly #links: (ShardLink | undefined)[] = [];
+
+  get(shard: number): ShardLink | undefined {
+    return this.#links[shard];
+  }
+
+  set(shard: number, link: ShardLink | undefined): void {
+    this.#links[shard] = link;
+  }
+
+  /** Tells a shard that the ring is readable up to `head`. */
+  readonly wake = (shard: number, head: number): void => this.#links[shard]?.wake(head);
+}
+
 export interface ShardPoolOptions {
   readonly clock: Clock;
   readonly shards: number;
   /** The compiled module whose default export runs a {@link ShardTask}. */
   readonly filename: string;
+  readonly links: ShardLinks;
   readonly memory: RingMemory;
   readonly ring: RingWriter;
   readonly shardCounters: SharedArrayBuffer;
@@ -41,7 +58,6 @@ export interface ShardPoolOptions {
 }
 
 interface Shard {
-  link: ShardLink | undefined;
   listening: boolean;
   startedAt: number;
   /** This generation is not the first. */
@@ -55,27 +71,15 @@ const YOUNG_MB = 8;
 
 export class ShardPool {
   readonly #options: ShardPoolOptions;
-  readonly #pool: Piscina<ShardTask, void>;
+  /** Null before the start: it begins with its threads. */
+  #pool: Piscina<ShardTask, void> | null = null;
   readonly #shards: Shard[];
   #library = '';
   #closing = false;
 
   constructor(options: ShardPoolOptions) {
     this.#options = options;
-    this.#pool = new Piscina({
-      filename: options.filename,
-      minThreads: options.shards,
-      maxThreads: options.shards,
-      concurrentTasksPerWorker: 1,
-      atomics: 'disabled',
-      recordTiming: false,
-      workerHistogram: false,
-      // A crowd that joins is mostly garbage: V8's own bound would let a shard keep up to 48 MB of room for it.
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-    });
-    this.#pool.on('error', options.onPoolFault);
     this.#shards = Array.from({ length: options.shards }, () => ({
-      link: undefined,
       listening: false,
       startedAt: Number.NEGATIVE_INFINITY,
       restarted: false,
@@ -89,7 +93,24 @@ export class ShardPool {
    * @throws VolleyError SHARD_LISTEN when one cannot; the others go on and must be closed
    */
   async start(): Promise<void> {
+    const { filename, shards, onPoolFault } = this.#options;
+    this.#pool = new Piscina({
+      filename,
+      minThreads: shards,
+      maxThreads: shards,
+      concurrentTasksPerWorker: 1,
+      atomics: 'disabled',
+      recordTiming: false,
+      workerHistogram: false,
+      // A crowd that joins is mostly garbage: V8's own bound would let a shard keep up to 48 MB of room for it.
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
+    });
+    this.#pool.on('error', onPoolFault);
     await Promise.all(this.#shards.map((shard, index) => this.#firstRun(shard, index)));
+  }
+
+  get started(): boolean {
+    return this.#pool !== null;
   }
 
   /** True while every shard listens and no stop has begun. */
@@ -102,22 +123,18 @@ export class ShardPool {
     return this.#library;
   }
 
-  /** Tells a shard that the ring is readable up to `head`. */
-  wake(shard: number, head: number): void {
-    this.#shards[shard]?.link?.wake(head);
-  }
-
   /** Makes the shards stop listening and taking comments; resolves when all that they had taken is here. */
   async quiesce(): Promise<void> {
     this.#closing = true;
     await Promise.all(
       this.#shards.map(
-        (shard) =>
+        (shard, index) =>
           new Promise<void>((resolve) => {
-            if (shard.link === undefined) return resolve();
+            const link = this.#options.links.get(index);
+            if (link === undefined) return resolve();
             shard.quiesced = resolve;
             shard.ended.then(resolve);
-            shard.link.quiesce();
+            link.quiesce();
           }),
       ),
     );
@@ -126,9 +143,9 @@ export class ShardPool {
   /** Closes every viewer with 1012, waits for every task, then ends the threads. */
   async close(): Promise<void> {
     this.#closing = true;
-    for (const { link } of this.#shards) link?.closeViewers();
+    for (const index of this.#shards.keys()) this.#options.links.get(index)?.closeViewers();
     await Promise.all(this.#shards.map((shard) => shard.ended));
-    await this.#pool.destroy();
+    await this.#pool?.destroy();
   }
 
   #firstRun(shard: Shard, index: number): Promise<void> {
@@ -139,7 +156,9 @@ export class ShardPool {
 
   /** Runs a generation of a shard. `failed` hears of one that never listened, and then it is not run again. */
   #run(shard: Shard, index: number, up: () => void, failed?: (error: unknown) => void): void {
-    const { clock, ring, memory, shardCounters, limits, rooms, desk, counters, onStart, onUp } = this.#options;
+    const { clock, links, ring, memory, shardCounters, limits, rooms, desk, counters, onStart, onUp } = this.#options;
+    const pool = this.#pool;
+    if (pool === null) return;
     const { port1, port2 } = new MessageChannel();
     shard.startedAt = clock.now();
     const link = new ShardLink({
@@ -159,9 +178,9 @@ export class ShardPool {
     // Attached before the first entry that this generation may be woken for, at the head of this turn.
     ring.attach(index);
     onStart(index);
-    shard.link = link;
+    links.set(index, link);
     const task: ShardTask = { shard: index, port: port2, ring: memory, counters: shardCounters, limits };
-    shard.ended = this.#pool.run(task, { transferList: [port2] }).then(
+    shard.ended = pool.run(task, { transferList: [port2] }).then(
       () => this.#end(shard, index, link, undefined),
       (error: unknown) => {
         const never = !shard.listening;
@@ -174,7 +193,7 @@ export class ShardPool {
 
   #end(shard: Shard, index: number, link: ShardLink, error: unknown): void {
     link.close();
-    shard.link = undefined;
+    this.#options.links.set(index, undefined);
     shard.listening = false;
     this.#options.ring.detach(index);
     this.#options.rooms.dropShard(index);
