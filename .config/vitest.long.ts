@@ -13,7 +13,7 @@ export default defineConfig({
       'src/client/{playout,resume-state}.test.ts',
       'src/exports/{history,xml-export,ass-export,ass-lanes}.test.ts',
       'src/frames/frame-ring.test.ts',
-      'src/rooms/rooms-random.test.ts',
+      'src/rooms/rooms.test.ts',
       'src/shards/join-desk.test.ts',
       'src/store/store-{level,memory}.test.ts',
     ],
