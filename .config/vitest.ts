@@ -8,8 +8,9 @@ export default defineConfig({
     root: fileURLToPath(new URL('..', import.meta.url)),
     include: ['{src,workers,bench,scripts}/**/*.test.ts'],
     exclude: ['**/*.long.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // Far more than any takes: other programs may have the cores.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     pool: 'forks',
     // Files share a process and the modules that it has loaded: half the suite's time went into loading them again.
     isolate: false,

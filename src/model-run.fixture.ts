@@ -1,3 +1,4 @@
+import { onTestFinished } from 'vitest';
 import type { CodecName } from './frames/codec.ts';
 import { seeded } from './seeded.ts';
 import { type ServerProcess, startProcess } from './server-process.fixture.ts';
@@ -66,6 +67,7 @@ class ModelViewer {
   #query: string;
   #client: ViewerClient | null = null;
   #isAway = false;
+  #isDeaf = false;
 
   constructor(run: ModelRun, room: string, codec: CodecName | undefined, from: number) {
     this.#run = run;
@@ -88,15 +90,21 @@ class ModelViewer {
     this.#connect();
   }
 
-  /** On a new link, as its buffers are still small. */
   stopReading(ms: number): void {
     if (this.#isAway) return;
+    this.deafen();
+    setTimeout(() => this.hearAgain(), ms);
+  }
+
+  /** Reads no more until {@link hearAgain}, on a new link, as its buffers are still small. */
+  deafen(): void {
+    this.#isDeaf = true;
     this.#resume();
-    const client = this.#client;
-    client?.socket.once('message', () => {
-      client.socket.pause();
-      setTimeout(() => client.socket.resume(), ms);
-    });
+  }
+
+  hearAgain(): void {
+    this.#isDeaf = false;
+    this.#client?.socket.resume();
   }
 
   say(ref: string, text: string): void {
@@ -111,6 +119,9 @@ class ModelViewer {
     this.#client = client;
     // What went wrong shows in `closed`.
     client.socket.on('error', () => undefined);
+    client.socket.once('message', () => {
+      if (this.#isDeaf) client.socket.pause();
+    });
     client.socket.on('message', () => {
       const message = client.messages.at(-1);
       if (client === this.#client && message !== undefined) this.#take(message);
@@ -216,6 +227,8 @@ export class ModelRun {
   ): Promise<ModelRun> {
     const args = ['--store', `level:${dir}`, ...FLAGS];
     const run = new ModelRun(seed, args, await start(args));
+    // Where it does not come to its end.
+    onTestFinished(() => void run.server.child.kill('SIGKILL'));
     for (let step = 1; step <= steps; step += 1) {
       if (step % Math.floor(steps / (kills + 1)) === 0 && step < steps) await run.#kill();
       else run.#act();
@@ -337,9 +350,10 @@ export class ModelRun {
   async #starve(): Promise<void> {
     const viewer = new ModelViewer(this, 'busy', 'json', 0);
     this.#viewers.push(viewer);
-    viewer.stopReading(5_000);
+    viewer.deafen();
     const dropped = (): Promise<number> => this.server.metric('volley_drops_total', 'reason="backpressure"');
     for (const before = await dropped(); (await dropped()) === before; ) await this.#post('busy', 100, 2_000);
+    viewer.hearAgain();
   }
 
   /** What is wrong, once nothing is or a minute has passed. */

@@ -36,7 +36,6 @@ it('the CPU time of a thread rises while it works, and not while it stands still
   const start = threadCpuSeconds();
   stand(200);
   expect(threadCpuSeconds() - start).toBeLessThan(0.1);
-  const before = process.cpuUsage();
-  while (process.cpuUsage(before).user < 100_000) Math.sqrt(start);
-  expect(threadCpuSeconds() - start).toBeGreaterThan(0.02);
+  // Never ends where it does not rise.
+  while (threadCpuSeconds() - start < 0.12) Math.sqrt(start);
 });

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { compareReadings, readCpuSeconds, readMemory, readMetrics, type ServerReading } from './server-stats.ts';
 
 const PAGE = `# HELP volley_refused_total Comments refused, by code.
@@ -98,16 +101,25 @@ describe('two readings of a server', () => {
 });
 
 describe('what Linux tells of a process', () => {
-  it('is its CPU, user and system', () => {
-    const own = (): number => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    };
-    const [ownBefore, before] = [own(), readCpuSeconds(process.pid)];
-    while (own() - ownBefore < 0.2);
-    const [told, used] = [readCpuSeconds(process.pid) - before, own() - ownBefore];
-    expect(told).toBeGreaterThan(0.8 * used);
-    expect(told).toBeLessThan(1.2 * used);
+  it('is its CPU so far, user and system', async () => {
+    // Another process, none of whose threads is gone: their time is not in it.
+    const script = `
+      const tell = () => {
+        const { user, system } = process.cpuUsage();
+        console.log((user + system) / 1e6);
+      };
+      while (process.cpuUsage().user < 300_000);
+      tell();
+      process.stdin.once('data', tell);`;
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const lines = createInterface({ input: child.stdout });
+    const [before] = await once(lines, 'line');
+    const told = readCpuSeconds(child.pid ?? 0);
+    child.stdin.write('again');
+    const [after] = await once(lines, 'line');
+    expect(told).toBeGreaterThan(Number(before) - 0.02);
+    expect(told).toBeLessThanOrEqual(Number(after) + 0.02);
   });
 
   it('is its memory, in bytes', () => {

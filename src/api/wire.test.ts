@@ -140,9 +140,7 @@ describe('a client', () => {
     const began = performance.now();
     const wire = new Wire();
     expectRefusal(await wire.say(bytes), 'REQUEST_TIMEOUT');
-    const took = performance.now() - began;
-    expect(took).toBeGreaterThan(time - 1);
-    expect(took).toBeLessThan(time + 5_000);
+    expect(performance.now() - began).toBeGreaterThan(time - 1);
     expect(api.counters.cutSlowRequest).toBe(1);
     expect(api.counters).toMatchObject({ apiUnsentBytes: 0, apiBodyBytes: 0 });
     wire.socket.destroy();

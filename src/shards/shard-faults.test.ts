@@ -67,14 +67,15 @@ describe('a shard that stands still', () => {
   it.each(['stall', 'loop'])(
     'in a %s is found within a second after --shard-stall, and ends the process by SIGKILL',
     async (fault) => {
-      const faulty = await start('--workers', '2', '--shard-stall', '2000');
+      const faulty = await start('--workers', '2', '--shard-stall', '1000');
       const told = Date.now();
       faulty.tell(`${fault} 1 60000`);
-      const line = await faulty.logged(({ msg }) => String(msg).includes('stands still'));
+      // A loop is given a second of the processor, which takes long where many want it.
+      const line = await faulty.logged(({ msg }) => String(msg).includes('stands still'), 50_000);
       expect(line).toMatchObject({ shard: 1 });
-      expect(Number(line.time) - told).toBeGreaterThanOrEqual(2_000 - 200);
+      expect(Number(line.time) - told).toBeGreaterThanOrEqual(1_000 - 200);
       // Without the time in which other programs had the processors.
-      expect(Number(line.ms)).toBeLessThan(3_000);
+      expect(Number(line.ms)).toBeLessThan(2_000);
       expect(await faulty.ended).toBe('SIGKILL');
     },
   );
