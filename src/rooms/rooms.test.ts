@@ -895,9 +895,9 @@ interface Step {
 
 /**
  * A model of the world round the rooms, walked at random: comments, a store that opens rooms late or not at all, answers
- * late, in any order, with each kind of failure, or with what it does not know; other nodes' batches; late commits.
+ * late, in any order, with each kind of failure, or with what it does not know; other nodes' batches; late commits. It
+ * knows what the store has and has not yet told, and what senders were told.
  */
-/** What the store has and has not yet told, and what senders were told. */
 class World {
   readonly receipts = new Receipts();
   readonly offered: { room: string; text: string }[] = [];
