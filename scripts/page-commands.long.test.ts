@@ -14,9 +14,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findsBrowser, openBrowser } from '../src/browser.fixture.ts';
-import { ServerProcess, startProcess } from '../src/server-process.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { findsBrowser, openBrowser } from '../src/testing/browser.ts';
+import { ServerProcess, startProcess } from '../src/testing/server-process.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 import { packClient } from './pack-client.ts';
 
 /** The folder that pages are relative to, and in which their commands are typed. */

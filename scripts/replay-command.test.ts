@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
 import { checkComment } from '../src/comment-check.ts';
-import { ServerHere } from '../src/server-here.fixture.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
 import { parseRecording, type RecordedComment } from './bilibili-xml.ts';
 import { readOptions, replayCommand } from './replay-command.ts';
 

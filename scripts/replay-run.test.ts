@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../src/clock.fixture.ts';
+import { FakeClock } from '../src/testing/clock.ts';
 import type { RecordedMoment } from './bilibili-xml.ts';
 import {
   type Answer,

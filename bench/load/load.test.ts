@@ -6,7 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { encodeBatch } from '../../src/frames/batch.ts';
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
 import { encodeJsonFrame, encodeMsgpackFrame } from '../../src/frames/codecs.ts';
-import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
+import { type ServerProcess, startProcess } from '../../src/testing/server-process.ts';
 import { BenchError } from '../options.ts';
 import { type Load, startLoad } from './load.ts';
 import { makePlan } from './load-plan.fixture.ts';

@@ -2,7 +2,7 @@ import { type AddressInfo, connect } from 'node:net';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RefusalCode } from '../codes.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { createApi, expectProblem } from './app.fixture.ts';
 import type { HostOptions } from './app.ts';
 

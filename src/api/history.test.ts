@@ -3,15 +3,15 @@ import { type IncomingMessage, request } from 'node:http';
 import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import type { Comment } from '../comment.ts';
 import { AT, fillRoom } from '../exports/comments.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
 import type { Reading } from '../store/store.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { draftOf } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { createApi, expectProblem, type HttpRig } from './app.fixture.ts';
 import { MOST_LONG_ANSWERS } from './stream.ts';
 

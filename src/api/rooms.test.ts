@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import { Room } from '../rooms/room.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
 import { seeded } from '../seeded.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { draftOf } from '../testing/rooms.ts';
 import { createApi, expectProblem } from './app.fixture.ts';
 import { RoomList } from './rooms.ts';
 

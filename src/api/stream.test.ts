@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { LongAnswers, ReadingPace } from './stream.ts';
 
 /** More than any socket takes in, in pieces of 100 KB. */

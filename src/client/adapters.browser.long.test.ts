@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bundle } from '../../scripts/bundle.ts';
-import { findsBrowser, makeSilence, openBrowser } from '../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import { findsBrowser, makeSilence, openBrowser } from '../testing/browser.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
 
 const require = createRequire(import.meta.url);
 

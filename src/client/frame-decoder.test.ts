@@ -4,7 +4,7 @@ import { Packr } from 'msgpackr';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { encodeBatch, type TimedDraft } from '../frames/batch.ts';
 import { encodeMsgpackFrame, joinBatches } from '../frames/codecs.ts';
-import { codePoint } from '../property-runs.fixture.ts';
+import { codePoint } from '../testing/properties.ts';
 import { canInflate, decodeFrame, inflate as inflateUpTo, readMsgpack } from './frame-decoder.ts';
 
 const AT = 1_764_000_000_000;

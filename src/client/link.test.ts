@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { settle } from '../clock.fixture.ts';
+import { settle } from '../testing/clock.ts';
 import { OrderedJobs } from './link.ts';
 
 describe('OrderedJobs', () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
-import { runs } from '../property-runs.fixture.ts';
 import { seeded } from '../seeded.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { runs } from '../testing/properties.ts';
 import { type DropReason, type Playable, Playout, type PlayoutOptions } from './playout.ts';
 
 /** The server's clock and the viewer's do not agree. */

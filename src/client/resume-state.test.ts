@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Gap } from '../frames/messages.ts';
-import { runs } from '../property-runs.fixture.ts';
+import { runs } from '../testing/properties.ts';
 import { ResumeState, type Verdict } from './resume-state.ts';
 
 /** A state whose last batch is 5. */

@@ -1,8 +1,8 @@
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeClock, settle } from '../clock.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { encodeMsgpackFrame } from '../frames/codecs.ts';
+import { FakeClock, settle } from '../testing/clock.ts';
 import { FakeSocket } from './fake-socket.fixture.ts';
 import { inflate } from './frame-decoder.ts';
 import type { Fetch } from './handshake-report.ts';

@@ -2,7 +2,7 @@ import { compile, parse } from 'ass-compiler';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Comment } from '../comment.ts';
-import { runs } from '../property-runs.fixture.ts';
+import { runs } from '../testing/properties.ts';
 import { AssExport, escapeAss } from './ass-export.ts';
 import { AT, anyComments, anyText, commentOf } from './comments.fixture.ts';
 

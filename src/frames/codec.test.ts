@@ -2,7 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BOUNDS, type Comment, MODES } from '../comment.ts';
-import { codePoint } from '../property-runs.fixture.ts';
+import { codePoint } from '../testing/properties.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import {
   ALL_CODECS,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { codePoint } from '../property-runs.fixture.ts';
+import { codePoint } from '../testing/properties.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import {
   decodeMsgpackFrame,

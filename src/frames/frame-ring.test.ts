@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { runs } from '../property-runs.fixture.ts';
+import { runs } from '../testing/properties.ts';
 import { BINARY, createRing, entrySize, maskWords, type RingEntry, RingReader, RingWriter } from './frame-ring.ts';
 
 const CORRUPT = expect.objectContaining({ name: 'VolleyError', code: 'RING_CORRUPT' });

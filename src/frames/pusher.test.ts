@@ -1,9 +1,9 @@
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FakeClock, settle } from '../clock.fixture.ts';
 import { SLOT_MS } from '../clock.ts';
 import { createMainCounters } from '../counters.ts';
 import { Room } from '../rooms/room.ts';
+import { FakeClock, settle } from '../testing/clock.ts';
 import { encodeBatch } from './batch.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
 import { decodeMsgpackFrame } from './codecs.ts';

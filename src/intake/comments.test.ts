@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createApi, expectProblem } from '../api/app.fixture.ts';
-import { FakeClock } from '../clock.fixture.ts';
 import { type RefusalCode, VolleyError } from '../codes.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { draftOf } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 
 const URL = '/rooms/lobby/comments';
 const WAITING = `${URL}?wait=stored`;

@@ -3,12 +3,12 @@ import { connect } from 'node:net';
 import type { LightMyRequestResponse } from 'fastify';
 import { describe, expect, it } from 'vitest';
 import { createApi, type HttpRig } from '../api/app.fixture.ts';
-import { FakeClock } from '../clock.fixture.ts';
 import { type RefusalCode, VolleyError } from '../codes.ts';
 import { decodeBatch, encodeBatch } from '../frames/batch.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { draftOf } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 
 /** A comment as DPlayer reads it. */
 type DplayerRow = [time: number, type: number, color: number, author: string, text: string];

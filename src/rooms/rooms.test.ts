@@ -1,12 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FakeClock, settle } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import { encodeMessage } from '../frames/messages.ts';
-import { runs } from '../property-runs.fixture.ts';
 import type { StoredBatch } from '../store/store.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock, settle } from '../testing/clock.ts';
+import { runs } from '../testing/properties.ts';
 import {
   batchOf,
   createRooms,
@@ -16,7 +15,8 @@ import {
   type RoomsRig,
   recallOf,
   textsOf,
-} from './rooms.fixture.ts';
+} from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 
 /** A clock that begins 3 ms into a slot, so that the beginning of a slot is never now by chance. */
 const START = 1_764_000_000_003;

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FakeClock, settle } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import { ALL_CODECS, type Codec, JSON_CODEC } from '../frames/codec.ts';
-import { runs } from '../property-runs.fixture.ts';
-import { batchOf, recallOf } from '../rooms/rooms.fixture.ts';
 import type { StoredBatch } from '../store/store.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock, settle } from '../testing/clock.ts';
+import { runs } from '../testing/properties.ts';
+import { batchOf, recallOf } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { createDesk, createStore, type DeskRig, decodeFrame } from './join-desk.fixture.ts';
 import type { JoinAnswer, JoinPoint, JoinRequest } from './messages.ts';
 

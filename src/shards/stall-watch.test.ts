@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { threadId } from '../thread-stats.ts';
 import { StallWatch, ThreadFiles } from './stall-watch.ts';
 

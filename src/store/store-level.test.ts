@@ -21,7 +21,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'v
 import { type Clock, systemClock } from '../clock.ts';
 import { VolleyError } from '../codes.ts';
 import { decodeBatch } from '../frames/batch.ts';
-import { runs } from '../property-runs.fixture.ts';
+import { runs } from '../testing/properties.ts';
 import { LevelDatabase, type LevelStoreOptions } from './level-database.ts';
 import { seqBefore } from './store.ts';
 import {

@@ -1,9 +1,9 @@
 /** The dashboard in a real browser, against real servers. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { findBarriers, findsBrowser, openBrowser } from '../../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
-import { ViewerClient } from '../../viewer-client.fixture.ts';
+import { findBarriers, findsBrowser, openBrowser } from '../../testing/browser.ts';
+import { type ServerProcess, startProcess } from '../../testing/server-process.ts';
+import { ViewerClient } from '../../testing/viewer-client.ts';
 import { writeCount, writeValue } from './number-text.ts';
 
 /** How long is waited for what the page shows with one of its next seconds. */

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setInterval } from 'node:timers/promises';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { findBarriers, findsBrowser, makeWav, openBrowser, WAV_RATE } from '../../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../../server-process.fixture.ts';
+import { findBarriers, findsBrowser, makeWav, openBrowser, WAV_RATE } from '../../testing/browser.ts';
+import { type ServerProcess, startProcess } from '../../testing/server-process.ts';
 import { LivePage, postStored } from './live-page.fixture.ts';
 
 describe.skipIf(!findsBrowser('the live page'))('the live page', () => {

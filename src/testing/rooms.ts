@@ -1,12 +1,12 @@
-import { FakeClock } from '../clock.fixture.ts';
 import type { RefusalCode } from '../codes.ts';
 import { DEFAULT_COLOR, DEFAULT_MODE, DEFAULT_SIZE, type Draft } from '../comment.ts';
 import { createMainCounters, type MainCounters } from '../counters.ts';
 import { decodeBatch, type EncodedBatch, encodeBatch } from '../frames/batch.ts';
 import type { PushSink } from '../frames/pusher.ts';
+import type { Origin, Room } from '../rooms/room.ts';
+import { Rooms, type RoomsOptions } from '../rooms/rooms.ts';
 import type { RecalledComment, Store, StoredBatch } from '../store/store.ts';
-import type { Origin, Room } from './room.ts';
-import { Rooms, type RoomsOptions } from './rooms.ts';
+import { FakeClock } from './clock.ts';
 
 /** A push that the sink was handed. */
 interface SeenPush {

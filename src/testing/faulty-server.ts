@@ -5,10 +5,10 @@
 import { createInterface } from 'node:readline';
 import { BroadcastChannel } from 'node:worker_threads';
 import { Command } from 'commander';
-import { serve } from './cli/serve-command.ts';
-import { addSettings, readSettings } from './cli/setting-options.ts';
-import { compiledFile } from './compiled-file.ts';
-import { FAULT_CHANNEL, type FaultOrder } from './shards/shard-fault-order.fixture.ts';
+import { serve } from '../cli/serve-command.ts';
+import { addSettings, readSettings } from '../cli/setting-options.ts';
+import { compiledFile } from '../compiled-file.ts';
+import { FAULT_CHANNEL, type FaultOrder } from '../shards/shard-fault-order.fixture.ts';
 
 const command = new Command();
 addSettings(command);

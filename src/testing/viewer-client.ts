@@ -1,9 +1,9 @@
 import { inflateRawSync } from 'node:zlib';
 import { WebSocket } from 'ws';
-import type { Comment } from './comment.ts';
-import { CODECS, type CodecName, SUBPROTOCOLS } from './frames/codec.ts';
-import { decodeMsgpackFrame } from './frames/codecs.ts';
-import type { BatchMessage } from './frames/messages.ts';
+import type { Comment } from '../comment.ts';
+import { CODECS, type CodecName, SUBPROTOCOLS } from '../frames/codec.ts';
+import { decodeMsgpackFrame } from '../frames/codecs.ts';
+import type { BatchMessage } from '../frames/messages.ts';
 
 /** Any message of the server, a batch decoded whatever the codec. */
 export type ServerMessage = { type: string } & Record<string, unknown>;

@@ -1,7 +1,7 @@
-import type { Comment } from './comment.ts';
-import type { CodecName } from './frames/codec.ts';
-import type { ServerProcess } from './server-process.fixture.ts';
-import { ViewerClient } from './viewer-client.fixture.ts';
+import type { Comment } from '../comment.ts';
+import type { CodecName } from '../frames/codec.ts';
+import type { ServerProcess } from './server-process.ts';
+import { ViewerClient } from './viewer-client.ts';
 
 const CODECS: readonly CodecName[] = ['json', 'msgpack', 'deflate'];
 

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { addSettings, readSettings } from './cli/setting-options.ts';
-import { type Server, startServer } from './server.ts';
-import { RunningServer } from './server-process.fixture.ts';
+import { addSettings, readSettings } from '../cli/setting-options.ts';
+import { type Server, startServer } from '../server.ts';
+import { RunningServer } from './server-process.ts';
 
 /**
  * A real server in the test's own process, its shards on threads: a fifth of the CPU that a process of its own takes to

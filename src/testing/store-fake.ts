@@ -9,7 +9,7 @@ import {
   type StoredBatch,
   type StoreEvents,
   type StoreStats,
-} from './store.ts';
+} from '../store/store.ts';
 
 interface Waiting {
   readonly room: string;

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { compiledFile } from './compiled-file.ts';
+import { compiledFile } from '../compiled-file.ts';
 
 /** A process may wait for a core this long before it is ready, in ms: other tests run beside it. */
 const STARTING_MS = 25_000;
