@@ -61,7 +61,10 @@ export const DELAY_RESOLUTION_MS = 250;
  * `monitorEventLoopDelay`: the mean of its histogram takes 200 µs to read, and the histogram 260 KB a thread.
  */
 export class LoopDelayMeter {
-  readonly #timer: NodeJS.Timeout;
+  /** All meters of a thread are sampled at one wake-up. */
+  static readonly #meters = new Set<LoopDelayMeter>();
+  static #timer: NodeJS.Timeout | undefined;
+  readonly #onSample: () => void;
   #sampledAt = performance.now();
   #sum = 0;
   #max = 0;
@@ -69,11 +72,11 @@ export class LoopDelayMeter {
 
   /** `onSample` is called after each sample: what else a thread does as often needs no wake-up of its own. */
   constructor(onSample: () => void = () => undefined) {
-    this.#timer = setInterval(() => {
-      this.#sample();
-      onSample();
-    }, DELAY_RESOLUTION_MS);
-    this.#timer.unref();
+    this.#onSample = onSample;
+    LoopDelayMeter.#meters.add(this);
+    LoopDelayMeter.#timer ??= setInterval(() => {
+      for (const meter of LoopDelayMeter.#meters) meter.#sample();
+    }, DELAY_RESOLUTION_MS).unref();
   }
 
   /** The delay since the last call. */
@@ -87,7 +90,10 @@ export class LoopDelayMeter {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    LoopDelayMeter.#meters.delete(this);
+    if (LoopDelayMeter.#meters.size > 0) return;
+    clearInterval(LoopDelayMeter.#timer);
+    LoopDelayMeter.#timer = undefined;
   }
 
   #sample(): void {
@@ -97,5 +103,6 @@ export class LoopDelayMeter {
     this.#sum += late;
     this.#max = Math.max(this.#max, late);
     this.#count += 1;
+    this.#onSample();
   }
 }
