@@ -1,11 +1,10 @@
 /** `npm run bench:micro -- [filter]`: what single functions cost, on real comments. */
 import { Command } from 'commander';
-import { BenchError } from './bench-error.ts';
 import { FULL, type MicroFigures, type MicroGroup, measureBenchmark, QUICK } from './micro/benchmark.ts';
 import { codecs, ring } from './micro/frames.ts';
 import { admission, presence, rooms } from './micro/rooms.ts';
 import { handOver, senders } from './micro/shards.ts';
-import { BAD_OPTION, FAILED, readCommand, tellNoOptions } from './options.ts';
+import { BAD_OPTION, BenchError, FAILED, readCommand, tellNoOptions } from './options.ts';
 import { describeMachine } from './report/document.ts';
 import { drawTable, formatBytes } from './report/text.ts';
 

@@ -1,6 +1,11 @@
 /** The options reader of all entries of the bench. */
 import { type Command, CommanderError, InvalidArgumentError } from 'commander';
 
+/** A failure that the user can understand: `message` is one clear sentence, and the bench ends with exit code 1. */
+export class BenchError extends Error {
+  override name = 'BenchError';
+}
+
 /** Exit codes; INTERRUPTED is as shells tell the end by SIGINT. */
 export const [FAILED, BAD_OPTION, INTERRUPTED] = [1, 2, 130] as const;
 

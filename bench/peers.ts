@@ -1,6 +1,6 @@
 /** `npm run bench:peers`: volley against other ways to push the same frames to the same viewers. */
 import { compiledFile } from '../src/compiled-file.ts';
-import { BenchError } from './bench-error.ts';
+import { BenchError } from './options.ts';
 import { peersCommand } from './peers/command.ts';
 
 const stop = new AbortController();

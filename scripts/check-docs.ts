@@ -6,9 +6,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compareDocs, FILES, type Texts } from './doc-lists.ts';
+import { compareDocs, compareLimits, FILES, type Texts } from './doc-lists.ts';
 import { compareFolders } from './folder-imports.ts';
-import { compareLimits } from './limit-rows.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const folder = process.argv[2] ?? project;

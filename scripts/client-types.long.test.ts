@@ -22,7 +22,7 @@ const options: ConnectOptions = { url: 'ws://127.0.0.1:9000', room: 'demo', hist
 const room: RoomConnection = connect(options);
 room.on('fault', (error: VolleyClientError) => error.code === 'TOO_LARGE');
 room.on('blocked', ({ attempts, message }: HandshakeReport) => attempts.toFixed() + message.trim());
-export async function use(): Promise<void> {
+async function use(): Promise<void> {
   for await (const comment of room) comment.text.trim() + comment.time.toFixed();
   const answer = await room.send({ text: 'gj', mode: 'top' });
   if ('refused' in answer) answer.refused.trim();

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { compareDocs, FILES, readTable, type Texts } from './doc-lists.ts';
-import { compareLimits } from './limit-rows.ts';
+import { compareDocs, compareLimits, FILES, readTable, type Texts } from './doc-lists.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const TEXTS = Object.fromEntries(FILES.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')])) as Texts;

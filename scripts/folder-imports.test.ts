@@ -25,6 +25,12 @@ describe('the imports between folders', () => {
       "import { Fake } from './fake.fixture.ts';",
       'workers/fake.fixture.ts',
     ],
+    [
+      'of what tests share',
+      'src/api/app.ts',
+      "import { FakeClock } from '../testing/clock.ts';",
+      'src/testing/clock.ts',
+    ],
   ])('may not go %s', (_way, path, text, target) => {
     expect(differences(path, text)).toEqual([`${path}: may not import ${target} (scripts/folder-imports.ts)`]);
   });

@@ -7,6 +7,9 @@ const ROOTS = ['src/main.ts', 'src/server.ts'];
 /** Leaves in a folder: browser, shards and main share what they say. */
 const SHARED = ['src/frames/codec.ts', 'src/frames/columns.ts', 'src/frames/messages.ts'];
 
+/** Tests, and what only tests may import. They may import everything. */
+const TESTING = /\.(test|fixture)\.ts$|^src\/testing\//;
+
 /** What each folder may import beside itself and leaves. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/cli': ['roots', 'src/client'],
@@ -30,12 +33,11 @@ export function compareFolders(sources: ReadonlyMap<string, string>): { differen
   const differences: string[] = [];
   for (const [path, text] of sources) {
     const from = placeOf(path);
-    if (/\.(test|fixture)\.ts$/.test(path) || from === 'roots') continue;
+    if (TESTING.test(path) || from === 'roots') continue;
     for (const [, , specifier = ''] of text.matchAll(/\b(from|import)\b[\s(]*'(\.[^']*\.ts)'/g)) {
       const target = posix.join(posix.dirname(path), specifier);
       const to = placeOf(target);
-      const isTest = /\.(test|fixture)\.ts$/.test(target);
-      if (isTest || (to !== from && to !== 'leaves' && !ALLOWED[from]?.includes(to))) {
+      if (TESTING.test(target) || (to !== from && to !== 'leaves' && !ALLOWED[from]?.includes(to))) {
         differences.push(`${path}: may not import ${target} (scripts/folder-imports.ts)`);
       }
     }

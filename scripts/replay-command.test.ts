@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../src/clock.ts';
-import { replayCommand } from './replay-command.ts';
+import { checkComment } from '../src/comment-check.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
+import { parseRecording, type RecordedComment } from './bilibili-xml.ts';
+import { readOptions, replayCommand } from './replay-command.ts';
 
 const SAMPLE = `<i>
   <d p="0.2,1,25,16777215,0,0,u1,1">007</d>
@@ -163,5 +167,147 @@ describe('npm run replay', () => {
     const { code, out } = await run(['--help']);
     expect(out).toContain('Usage: npm run replay -- [options] <FILE>');
     expect(code).toBe(0);
+  });
+});
+
+describe('the options of replay', () => {
+  it('have defaults for all but the file and the room', () => {
+    expect(readOptions(['live.xml', '--room', 'demo'])).toEqual({
+      file: 'live.xml',
+      room: 'demo',
+      speed: 1,
+      url: 'http://127.0.0.1:9001',
+      times: 1,
+      progress: true,
+    });
+  });
+
+  it('can all be set', () => {
+    const argv = 'a.xml --room a:b --speed 0.5 --url https://volley.example/api/ --times 20 --no-progress'.split(' ');
+    expect(readOptions(argv)).toEqual({
+      file: 'a.xml',
+      room: 'a:b',
+      speed: 0.5,
+      url: 'https://volley.example/api',
+      times: 20,
+      progress: false,
+    });
+  });
+
+  it.each([
+    ['--speed 0', '--speed "0" must be a number above 0'],
+    ['--speed fast', '--speed "fast" must be a number above 0'],
+    ['--speed Infinity', '--speed "Infinity" must be a number above 0'],
+    ['--speed=', '--speed "" must be a number above 0'],
+    ['--times 0', '--times "0" must be a whole number, 1 or more'],
+    ['--times 1.5', '--times "1.5" must be a whole number, 1 or more'],
+    ['--room a/b', '--room "a/b" must be 1 to 64 characters of A-Z, a-z, 0-9 and . _ : -'],
+    [
+      '--url localhost:9001',
+      '--url "localhost:9001" must be an http:// or https:// address without user, query and hash',
+    ],
+    ['--url http://a:b@h', '--url "http://a:b@h" must be an http:// or https:// address without user, query and hash'],
+    ['--sped 2', `unknown option '--sped'; see npm run replay -- --help`],
+    ['other.xml', `only one FILE can be replayed; see npm run replay -- --help`],
+  ])('name what is wrong with %s', (wrong, fault) => {
+    expect(readOptions(['live.xml', '--room', 'demo', ...wrong.split(' ')])).toEqual({ fault });
+  });
+
+  it('miss the file and the room', () => {
+    expect(readOptions(['--room', 'demo'])).toEqual({
+      fault: `missing required argument 'FILE'; see npm run replay -- --help`,
+    });
+    expect(readOptions(['a.xml'])).toEqual({
+      fault: `required option '--room <R>' not specified; see npm run replay -- --help`,
+    });
+  });
+
+  it('are listed by --help', () => {
+    const read = readOptions(['--help']);
+    const help = 'help' in read ? read.help : '';
+    expect(help.match(/--[a-z-]+(?= )/g)).toEqual(expect.arrayContaining(['--room', '--speed', '--url', '--times']));
+  });
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'replay-export-'));
+let volley: ServerHere;
+
+beforeAll(async () => {
+  volley = await ServerHere.start(['--interval', '20', '--workers', '1']);
+});
+
+afterAll(async () => {
+  await volley.stop();
+  rmSync(folder, { recursive: true });
+});
+
+/** Replays a file, as fast as the volley takes it, into a room and waits until all that was accepted is stored. */
+async function replay(file: string, room: string): Promise<void> {
+  const out = new PassThrough({ encoding: 'utf8' });
+  const err = new PassThrough({ encoding: 'utf8' });
+  const argv = [file, '--room', room, '--url', volley.apiUrl, '--speed', '1000000', '--no-progress'];
+  const signal = new AbortController().signal;
+  const code = await replayCommand(argv, { clock: systemClock, stdout: out, stderr: err, cwd: folder, signal });
+  expect({ code, err: err.read() as unknown }).toEqual({ code: 0, err: null });
+  const end = Date.now() + 15_000;
+  for (let isPending = true; isPending; ) {
+    const { pending } = (await (await fetch(`${volley.apiUrl}/rooms/${room}`)).json()) as { pending: number };
+    isPending = pending > 0;
+    if (Date.now() > end) throw new Error(`${pending} comments still pending`);
+  }
+}
+
+/** The room as a recording, which is also written to a file. */
+async function exportRoom(room: string): Promise<{ file: string; comments: RecordedComment[] }> {
+  const xml = await (await fetch(`${volley.apiUrl}/rooms/${room}/comments?format=xml`)).text();
+  const file = join(folder, `${room}.xml`);
+  writeFileSync(file, xml);
+  const { moments, leftOut } = parseRecording(xml);
+  expect(leftOut.size).toBe(0);
+  return { file, comments: moments.map(({ comment }) => comment) };
+}
+
+describe('a room that is exported and replayed', () => {
+  const recordings = [
+    '../bench/comments.xml',
+    '../../shared/data/live-comment.xml',
+    '../../shared/data/live-mikunoshoushitsu.xml',
+  ].map((path) => ({ path: fileURLToPath(new URL(path, import.meta.url)), room: path.replace(/.*\/(.*)\.xml/, '$1') }));
+
+  for (const { path, room } of recordings) {
+    const isMissing = !existsSync(path);
+    it.skipIf(isMissing)(`has the comments of ${room}${isMissing ? ' (skipped: no ../shared/data)' : ''}`, async () => {
+      const recorded = parseRecording(readFileSync(path, 'utf8')).moments.map(({ comment }) => comment);
+      await replay(path, room);
+      const first = await exportRoom(room);
+      expect(first.comments).toEqual(
+        recorded.filter((comment) => typeof checkComment(comment, 200, 'full') !== 'string'),
+      );
+      expect(first.comments.length).toBeGreaterThan(1_000);
+      await replay(first.file, `${room}-again`);
+      const second = await exportRoom(`${room}-again`);
+      expect(second.comments).toEqual(first.comments);
+    });
+  }
+
+  it('has the names, users and extras that were posted', async () => {
+    const posted = [
+      {
+        text: '<b>&amp;</b>',
+        mode: 'top',
+        color: 255,
+        size: 40,
+        user: '50%,1%2C',
+        name: '"神" & <co>',
+        extra: '{"n":[1,2]}\n%',
+      },
+      { text: '  {\\an8} ]]> ', mode: 'bottom', color: 0, size: 1, user: '', extra: 'é' },
+      { text: '\u00a0x\u200d😀', mode: 'scroll', color: 0xffffff, size: 255, user: 'u' },
+    ];
+    expect((await volley.post('posted', posted, '?wait=stored')).status).toBe(201);
+    const first = await exportRoom('posted');
+    expect(first.comments).toEqual(posted);
+    await replay(first.file, 'posted-again');
+    expect((await exportRoom('posted-again')).comments).toEqual(posted);
   });
 });

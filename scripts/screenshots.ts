@@ -5,8 +5,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../src/browser.fixture.ts';
-import { startProcess } from '../src/server-process.fixture.ts';
+import { openBrowser } from '../src/testing/browser.ts';
+import { startProcess } from '../src/testing/server-process.ts';
 
 const SCREENS = [
   { width: 1_280, height: 800 },

@@ -1,6 +1,6 @@
 /**
- * A comment's id: the seq of its batch and its place in it, from 0, as `42.7`. No `node:` import, so that a browser's code
- * can use this file too.
+ * A comment's id: the seq of its batch and its place in it, from 0, as `42.7`; and whole numbers as text. No
+ * `node:` import, so that a browser's code can use this file too.
  */
 
 /** Where a comment stands in its room's log. */
@@ -23,4 +23,11 @@ export function parseCommentId(text: string): CommentPlace | null {
 export function placeOf(id: string): CommentPlace {
   const dot = id.indexOf('.');
   return { seq: Number(id.slice(0, dot)), place: Number(id.slice(dot + 1)) };
+}
+
+/** Reads a whole number, 0 or more, as it stands in a query string; null when it is not one that a double holds. */
+export function parseWhole(text: string): number | null {
+  if (!/^\d{1,16}$/.test(text)) return null;
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : null;
 }

@@ -1,9 +1,9 @@
 import { onTestFinished } from 'vitest';
 import type { CodecName } from './frames/codec.ts';
 import { seeded } from './seeded.ts';
-import { type ServerProcess, startProcess } from './server-process.fixture.ts';
 import { readRoom } from './store/kill-rounds.fixture.ts';
-import { type ServerMessage, ViewerClient } from './viewer-client.fixture.ts';
+import { type ServerProcess, startProcess } from './testing/server-process.ts';
+import { type ServerMessage, ViewerClient } from './testing/viewer-client.ts';
 
 const ROOMS = ['a', 'b', 'busy'];
 const CODECS: readonly (CodecName | undefined)[] = [undefined, 'json', 'msgpack', 'deflate'];
@@ -381,7 +381,7 @@ export class ModelRun {
 }
 
 function start(args: readonly string[]): Promise<ServerProcess> {
-  return startProcess(args, { entry: 'src/faulty-server.fixture.js' });
+  return startProcess(args, { entry: 'src/testing/faulty-server.js' });
 }
 
 function compareLists(viewer: ModelViewer, kept: readonly { id: string; text: string }[]): string[] {

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { OpenFileLimit, shareOpenFiles } from './open-files.ts';
-import { type ServerProcess, startProcess } from './server-process.fixture.ts';
-import { ViewerClient } from './viewer-client.fixture.ts';
+import { type ServerProcess, startProcess } from './testing/server-process.ts';
+import { ViewerClient } from './testing/viewer-client.ts';
 
 describe('the shares of the ports in the open files', () => {
   it.each([

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MOST_GROWTH, soak } from '../bench/measure/soak.ts';
-import { Crowd } from './crowd.fixture.ts';
-import { type ServerProcess, startProcess } from './server-process.fixture.ts';
+import { Crowd } from './testing/crowd.ts';
+import { type ServerProcess, startProcess } from './testing/server-process.ts';
 
 let server: ServerProcess | undefined;
 

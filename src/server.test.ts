@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Crowd } from './crowd.fixture.ts';
 import { startServer } from './server.ts';
-import { type ServerProcess, startProcess } from './server-process.fixture.ts';
 import { SETTINGS, type Settings } from './settings.ts';
-import { ViewerClient } from './viewer-client.fixture.ts';
+import { Crowd } from './testing/crowd.ts';
+import { type ServerProcess, startProcess } from './testing/server-process.ts';
+import { ViewerClient } from './testing/viewer-client.ts';
 
 let server: ServerProcess | undefined;
 

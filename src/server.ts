@@ -8,7 +8,6 @@
  *   shards/    main's end of the worker threads: wake-ups, joins, receipts
  *   workers/   the shards: uWebSockets.js Apps that publish the ring's frames
  */
-
 import type { Logger } from 'pino';
 import { createHttpApi } from './api/app.ts';
 import { type Clock, systemClock } from './clock.ts';

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
-import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { frame, handshake, OPCODE, RawClient } from '../src/testing/raw-client.ts';
+import { type ServerProcess, startProcess } from '../src/testing/server-process.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 
 /** `VOLLEY_RUNS=20 npm run test:long` runs it as often. */
 const RUNS = Number(process.env.VOLLEY_RUNS ?? 2);

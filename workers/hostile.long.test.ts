@@ -1,11 +1,11 @@
 /** `HOSTILE_INPUTS=1000000 npm run test:long -- workers/hostile` tries more. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { codePoint } from '../src/code-point.fixture.ts';
 import { CODECS } from '../src/frames/codec.ts';
-import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
-import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { codePoint } from '../src/testing/properties.ts';
+import { frame, handshake, OPCODE, RawClient } from '../src/testing/raw-client.ts';
+import { type ServerProcess, startProcess } from '../src/testing/server-process.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 
 /** Messages to the viewers' port, and as many requests to the API. */
 const INPUTS = Number(process.env.HOSTILE_INPUTS ?? 20_000);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CODECS } from '../src/frames/codec.ts';
-import { type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
-import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { frame, handshake, OPCODE, RawClient } from '../src/testing/raw-client.ts';
+import { type ServerProcess, startProcess } from '../src/testing/server-process.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 
 /**
  * The server closes what has not finished its handshake after 12 s (32 s with uWebSockets.js 20.57), and what answers no

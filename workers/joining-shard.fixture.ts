@@ -1,7 +1,7 @@
 import { clearInterval, setInterval } from 'node:timers';
 import { BroadcastChannel } from 'node:worker_threads';
 import { type Codec, JSON_CODEC, MSGPACK_CODEC } from '../src/frames/codec.ts';
-import { decodeMsgpackFrame } from '../src/frames/codec-msgpack.ts';
+import { decodeMsgpackFrame } from '../src/frames/codecs.ts';
 import type { JoinPoint, ShardTask } from '../src/shards/messages.ts';
 import {
   IDLE_SHARD,

@@ -4,9 +4,9 @@ import { BroadcastChannel } from 'node:worker_threads';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { compiledFile } from '../src/compiled-file.ts';
-import { draftOf } from '../src/rooms/rooms.fixture.ts';
 import { type Server, startServer } from '../src/server.ts';
 import { SETTINGS, type Settings } from '../src/settings.ts';
+import { draftOf } from '../src/testing/rooms.ts';
 import {
   IDLE_SHARD,
   type JoiningFault,

@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ServerHere } from '../src/server-here.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 import { request } from './viewers-port.fixture.ts';
 
 const page = readFileSync(new URL('../docs/operations.md', import.meta.url), 'utf8');

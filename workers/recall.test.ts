@@ -1,8 +1,8 @@
 /** A comment that is taken back, as viewers on all codecs see it. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CODECS } from '../src/frames/codec.ts';
-import { ServerHere } from '../src/server-here.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 
 let server: ServerHere;
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { REFUSALS, type RefusalCode } from '../src/codes.ts';
 import { CODECS } from '../src/frames/codec.ts';
-import { ServerHere } from '../src/server-here.fixture.ts';
-import { type ServerMessage, ViewerClient } from '../src/viewer-client.fixture.ts';
-import { frame, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { frame, OPCODE, RawClient } from '../src/testing/raw-client.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
+import { type ServerMessage, ViewerClient } from '../src/testing/viewer-client.ts';
 
 const MAX_MESSAGE = 2_048;
 

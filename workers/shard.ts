@@ -5,8 +5,7 @@
  *   uws.ts           uWebSockets.js, from the package that loads here
  *   listener.ts      the port, as long as there are files for more connections
  *   upgrade.ts       handshake → viewer, or a refusal
- *   viewer.ts        one connection
- *   viewer-list.ts   all of them
+ *   viewer.ts        one connection, and the list of all
  *   outbox.ts        joins, leaves and comments of a turn → one message to main
  *   inbox.ts         what viewers send, in portions that a turn can bear
  *   traffic.ts       what one viewer has sent lately
@@ -17,7 +16,6 @@
  *
  * The push path, per frame and shard: one wake-up, two views, one `publish`. Nothing here runs per viewer.
  */
-
 import { CLOSE, VolleyError } from '../src/codes.ts';
 import { ShardCounters } from '../src/counters.ts';
 import { BINARY, RingReader } from '../src/frames/frame-ring.ts';
@@ -31,8 +29,7 @@ import { Senders } from './senders.ts';
 import { SlowViewers } from './slow-viewers.ts';
 import { answerProblem, CORS, endWithoutBody, ROOMS_PATH, readHandshake } from './upgrade.ts';
 import { App, library, type TemplatedApp } from './uws.ts';
-import type { Viewer, ViewerData, ViewerSocket } from './viewer.ts';
-import { ViewerList } from './viewer-list.ts';
+import { type Viewer, type ViewerData, ViewerList, type ViewerSocket } from './viewer.ts';
 
 /** A larger message is not read at all: uWebSockets.js closes the link. */
 const MOST_PAYLOAD = 65_536;

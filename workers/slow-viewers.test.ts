@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createShardCounters, ShardCounters } from '../src/counters.ts';
 import { CODECS, type CodecName } from '../src/frames/codec.ts';
-import { ServerHere } from '../src/server-here.fixture.ts';
-import { type RunningServer, type ServerProcess, startProcess } from '../src/server-process.fixture.ts';
 import type { ShardLimits } from '../src/shards/messages.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
-import { frame, handshake, OPCODE, RawClient } from './raw-client.fixture.ts';
+import { frame, handshake, OPCODE, RawClient } from '../src/testing/raw-client.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
+import { type RunningServer, type ServerProcess, startProcess } from '../src/testing/server-process.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 import { SlowViewers } from './slow-viewers.ts';
 import { Viewer, type ViewerSocket } from './viewer.ts';
 

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { CODECS, type CodecName, SUBPROTOCOLS } from '../src/frames/codec.ts';
-import { ServerHere } from '../src/server-here.fixture.ts';
-import { startProcess } from '../src/server-process.fixture.ts';
-import { ViewerClient } from '../src/viewer-client.fixture.ts';
-import { handshake, RawClient } from './raw-client.fixture.ts';
+import { handshake, RawClient } from '../src/testing/raw-client.ts';
+import { ServerHere } from '../src/testing/server-here.ts';
+import { startProcess } from '../src/testing/server-process.ts';
+import { ViewerClient } from '../src/testing/viewer-client.ts';
 import { library } from './uws.ts';
 import { type Answer, request, UPGRADE } from './viewers-port.fixture.ts';
 

@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { RefusalCode } from '../src/codes.ts';
 import { isRoomName } from '../src/comment.ts';
+import { parseWhole } from '../src/comment-id.ts';
 import { chooseCodec, SUBPROTOCOLS } from '../src/frames/codec.ts';
-import { parseWhole } from '../src/number-check.ts';
 import { describeProblem, PROBLEM_TYPE } from '../src/problem.ts';
 import type { JoinPoint } from '../src/shards/messages.ts';
 import type { HttpRequest, HttpResponse } from './uws.ts';

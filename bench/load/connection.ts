@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { connect, type Socket } from 'node:net';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import type { LoadPlan, Seat } from './plan.ts';
 import type { Tally } from './tally.ts';
 import {

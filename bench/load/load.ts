@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { compiledFile } from '../../src/compiled-file.ts';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { resolveTarget, type Target } from './connection.ts';
 import { requireOpenFiles } from './open-files.ts';
 import { type LoadPlan, Seats } from './plan.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { mostConnections, requireOpenFiles } from './open-files.ts';
 
 describe('the open-files limit', () => {

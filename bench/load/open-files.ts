@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 
 /** What Node.js, its threads, pipes and an HTTP feed's sockets may take besides the connections. */
 const SPARE = 520;

@@ -2,8 +2,7 @@ import { deflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { encodeBatch } from '../../src/frames/batch.ts';
 import type { Codec } from '../../src/frames/codec.ts';
-import { encodeJsonFrame } from '../../src/frames/codec-json.ts';
-import { encodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { encodeJsonFrame, encodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import { Room } from './room.ts';
 import { decodeFrame, identify } from './viewers.ts';
 

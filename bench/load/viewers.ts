@@ -3,7 +3,7 @@ import { inflateRawSync } from 'node:zlib';
 import { BOUNDS, type Comment, MODES } from '../../src/comment.ts';
 import { parseCommentId } from '../../src/comment-id.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../../src/frames/codec.ts';
-import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { decodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import type { BatchMessage, RefusedMessage, ServerMessage, Welcome } from '../../src/frames/messages.ts';
 import type { Connection, Viewer } from './connection.ts';
 import type { LoadPlan } from './plan.ts';

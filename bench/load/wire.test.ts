@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { frame } from '../../workers/raw-client.fixture.ts';
+import { frame } from '../../src/testing/raw-client.ts';
 import { FrameParser, type FrameReader, type HandshakeAnswer, HandshakeReader, upgradeRequest } from './wire.ts';
 
 /** Bytes of which each is another than its neighbours, so that a shifted copy is not the same. */

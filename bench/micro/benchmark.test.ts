@@ -1,6 +1,6 @@
 import { equal } from 'node:assert/strict';
 import { describe, expect, it } from 'vitest';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { type MicroBenchmark, measureBenchmark, QUICK } from './benchmark.ts';
 
 /** Sums the first hundred numbers, and is wrong from the `faultAt`-th call on. */

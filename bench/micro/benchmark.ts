@@ -2,7 +2,7 @@
 import { GCProfiler, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { do_not_optimize, measure } from 'mitata';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { median } from '../report/text.ts';
 
 export interface MicroBenchmark<Result = unknown> {

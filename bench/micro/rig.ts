@@ -12,7 +12,7 @@ import { Pusher, type PushSink } from '../../src/frames/pusher.ts';
 import type { Origin, Room, Waiting } from '../../src/rooms/room.ts';
 import { Rooms } from '../../src/rooms/rooms.ts';
 import { MemoryStore } from '../../src/store/store-memory.ts';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { readComments } from '../run/feed.ts';
 
 const AT = 1_764_000_000_000;

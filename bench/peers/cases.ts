@@ -7,8 +7,7 @@ import type { RecordedComment } from '../../scripts/bilibili-xml.ts';
 import { type Draft, MODES } from '../../src/comment.ts';
 import { encodeBatch } from '../../src/frames/batch.ts';
 import { SUBPROTOCOLS } from '../../src/frames/codec.ts';
-import { encodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
-import { deflateFrameNow } from '../../src/frames/deflate.ts';
+import { deflateFrameNow, encodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import { readComments } from '../run/feed.ts';
 
 export const CASE_NAMES = ['small', 'large', 'spread'] as const;

@@ -2,7 +2,22 @@ import { describe, expect, it } from 'vitest';
 import { CASES, countPushes } from './cases.ts';
 import { countViewers, describeRun, readPeersOptions } from './command.ts';
 import { type CaseResult, compareTurns, describeCase, findRemarks } from './comparison.ts';
-import { turnOf } from './turn.fixture.ts';
+import type { TurnFigures } from './duel.ts';
+
+/** Figures of a turn in which nothing was odd, but for what is given. */
+function turnOf(figures: Partial<TurnFigures>): TurnFigures {
+  return {
+    frames: 80_000,
+    bytesPerFrame: 1_000,
+    framesPerSecond: 40_000,
+    delivered: 1,
+    cpu: 8,
+    spread: null,
+    loadCpu: 0.3,
+    lost: 0,
+    ...figures,
+  };
+}
 
 const NAMES = ['floor', 'ws'];
 

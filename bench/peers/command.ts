@@ -1,9 +1,9 @@
 /** One run of `bench:peers`, from options to a report, JSON and docs/benchmarks.md. */
 import { writeFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
-import { BenchError } from '../bench-error.ts';
 import { mostConnections } from '../load/open-files.ts';
 import {
+  BenchError,
   EXIT_CODES,
   FAILED,
   INTERRUPTED,

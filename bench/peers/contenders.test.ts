@@ -1,7 +1,15 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { inflateRawSync } from 'node:zlib';
 import { unpack } from 'msgpackr';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { WebSocket } from 'ws';
+import { compiledFile } from '../../src/compiled-file.ts';
+import { decodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import {
   CASES,
   type CaseName,
@@ -11,8 +19,54 @@ import {
   readFrames,
   takeComments,
 } from './cases.ts';
-import { CONTENDERS, FLOOR, type RunningContender } from './contenders.ts';
-import { FrameViewer } from './frame-viewer.fixture.ts';
+import { type Address, CONTENDERS, FLOOR, type RunningContender, withDeathSignal } from './contenders.ts';
+
+/** How long a viewer waits for what must come, in ms. */
+const DEADLINE = 15_000;
+
+/** A viewer that keeps every message; another WebSocket than the load's, so that the two check each other. */
+class FrameViewer {
+  readonly socket: WebSocket;
+  readonly messages: { readonly bytes: Buffer; readonly isBinary: boolean }[] = [];
+  #onMessage = (): void => {};
+
+  private constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on('message', (bytes: Buffer, isBinary) => {
+      this.messages.push({ bytes, isBinary });
+      this.#onMessage();
+    });
+  }
+
+  static async open({ url, path, subprotocol, hello, extensions }: Address): Promise<FrameViewer> {
+    const protocols = subprotocol === '' ? [] : [subprotocol];
+    const socket = new WebSocket(url + path, protocols, { perMessageDeflate: extensions !== undefined });
+    const viewer = new FrameViewer(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve).once('error', reject);
+    });
+    for (const text of hello ?? []) socket.send(text);
+    return viewer;
+  }
+
+  /** The messages, once there are `count` of the kind. */
+  async received(count: number, isBinary = true): Promise<Buffer[]> {
+    const end = AbortSignal.timeout(DEADLINE);
+    end.addEventListener('abort', () => this.#onMessage());
+    for (;;) {
+      const found = this.messages.filter((message) => message.isBinary === isBinary);
+      if (found.length >= count) return found.map(({ bytes }) => bytes);
+      if (end.aborted) throw new Error(`${found.length} of ${count} messages came in time`);
+      await new Promise<void>((resolve) => {
+        this.#onMessage = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.socket.terminate();
+  }
+}
 
 const VIEWERS = 5;
 const PUSHES = 8;
@@ -163,5 +217,49 @@ describe('rows', () => {
     expect(rows.map((row) => [row[5], row[6]])).toEqual(drafts.map(({ color, size }) => [color, size]));
     expect(new Set(rows.map((row) => row.length))).toEqual(new Set([8]));
     expect(new Set(rows.map(([id]) => id)).size).toBe(1_000);
+  });
+});
+
+const NAMES = ['volley', 'floor', 'uws-send', 'uws-publish', 'ws', 'socket.io'];
+
+/** As in util-linux, but not everywhere. */
+const hasDeathSignal = (await withDeathSignal('true', []))[0] === 'setpriv';
+
+const folder = mkdtempSync(join(tmpdir(), 'orphans-'));
+
+/** Whether `pid` runs; one that has ended but that nobody has waited for does not. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  } catch {
+    return false;
+  }
+}
+
+async function startParent(names: readonly string[]) {
+  const parent = spawn(process.execPath, [compiledFile('bench/peers/contender-parent.fixture.js'), ...names], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
+  return { parent, pids: JSON.parse(line) as number[] };
+}
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function expectEnd(names: readonly string[], signal: NodeJS.Signals): Promise<void> {
+  const { parent, pids } = await startParent(names);
+  expect(pids.filter(isRunning)).toHaveLength(names.length);
+  parent.kill(signal);
+  await expect.poll(() => names.filter((_, i) => isRunning(pids[i] ?? 0)), { timeout: 15_000 }).toEqual([]);
+}
+
+describe('contenders', () => {
+  it('end when their parent is gone by SIGKILL', () => expectEnd(NAMES, 'SIGKILL'));
+
+  it.runIf(hasDeathSignal)('end then where they do not look at stdin', () => expectEnd(['heir'], 'SIGKILL'));
+
+  it('end when their parent ends by itself, whether they look at stdin or not', () => {
+    return expectEnd(['stranger', 'floor'], 'SIGTERM');
   });
 });

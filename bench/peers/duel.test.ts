@@ -1,7 +1,7 @@
 import { build } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
-import { BenchError } from '../bench-error.ts';
 import type { LoadFigures } from '../load/results.ts';
+import { BenchError } from '../options.ts';
 import { checkFigures, checkSpread } from './duel.ts';
 
 type Checked = Pick<

@@ -2,11 +2,11 @@
  * Volley against one contender, both with their viewers connected at once, in short alternating windows: what is noisy on
  * a shared machine hits both alike. Outside of its windows a server does not push.
  */
-import { BenchError } from '../bench-error.ts';
 import { type Load, startLoad } from '../load/load.ts';
 import { READING } from '../load/plan.ts';
 import type { LoadFigures } from '../load/results.ts';
 import { sumOf } from '../load/tally.ts';
+import { BenchError } from '../options.ts';
 import { readCpuSeconds } from '../run/server-stats.ts';
 import { Interrupted, type RunWatch, watchRun } from '../run/window.ts';
 import type { Contender, RunningContender, StartOrder } from './contenders.ts';

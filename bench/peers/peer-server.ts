@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { Server } from 'socket.io';
 import { WebSocketServer } from 'ws';
-import { decodeMsgpackFrame } from '../../src/frames/codec-msgpack.ts';
+import { decodeMsgpackFrame } from '../../src/frames/codecs.ts';
 import { App, us_socket_local_port, type WebSocket } from '../../workers/uws.ts';
 import { readFrames } from './cases.ts';
 

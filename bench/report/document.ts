@@ -5,8 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import type { Histogram } from 'hdr-histogram-js';
-import { readVersion } from '../../src/cli/version.ts';
-import { compiledFile } from '../../src/compiled-file.ts';
+import { compiledFile, readVersion } from '../../src/compiled-file.ts';
 import { type RunSettings, shapeOf } from '../run/scenarios.ts';
 import { findFaults, findLimits, findReservations } from './remarks.ts';
 import { isUnknown, type RunResult, type ScenarioResult } from './result.ts';

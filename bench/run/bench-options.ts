@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
-import { readVersion } from '../../src/cli/version.ts';
+import { readVersion } from '../../src/compiled-file.ts';
 import { CODECS } from '../../src/frames/codec.ts';
 import {
   addressOf,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
+import { type ServerProcess, startProcess } from '../../src/testing/server-process.ts';
 import { BenchProcess, type Ended, isAlive, runBench, until } from './bench-process.fixture.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-bad-'));

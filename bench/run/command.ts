@@ -1,5 +1,4 @@
-import { BenchError } from '../bench-error.ts';
-import { FAILED, INTERRUPTED, type Surroundings, tellNoOptions } from '../options.ts';
+import { BenchError, FAILED, INTERRUPTED, type Surroundings, tellNoOptions } from '../options.ts';
 import { describeMachine, describeResult } from '../report/document.ts';
 import { makeProgressBar } from '../report/progress-bar.ts';
 import { renderText } from '../report/text.ts';

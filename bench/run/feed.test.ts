@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { compiledFile } from '../../src/compiled-file.ts';
-import { BenchError } from '../bench-error.ts';
 import { benchNow } from '../load/tally.ts';
+import { BenchError } from '../options.ts';
 import { chooseGap, type DuePost, type Feed, makeFeed, randomSchedule, readComments, readPostAnswer } from './feed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'bench-comments-'));

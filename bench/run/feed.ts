@@ -5,9 +5,9 @@ import { parseRecording, type RecordedComment, RecordingError } from '../../scri
 import { checkComment } from '../../src/comment-check.ts';
 import { compiledFile } from '../../src/compiled-file.ts';
 import { seeded } from '../../src/seeded.ts';
-import { BenchError } from '../bench-error.ts';
 import { makePace } from '../load/senders.ts';
 import { addTo, benchNow, sumOf } from '../load/tally.ts';
+import { BenchError } from '../options.ts';
 
 export const SAMPLE = compiledFile('../bench/comments.xml');
 

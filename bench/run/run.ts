@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BenchError } from '../bench-error.ts';
 import type { Load } from '../load/load.ts';
 import { requireOpenFiles } from '../load/open-files.ts';
 import { addMaps, BUSY_THREAD, type LoadFigures } from '../load/results.ts';
+import { BenchError } from '../options.ts';
 import type { ProgressBar } from '../report/progress-bar.ts';
 import { isUnknown, type RunResult, type ScenarioResult, type Timing, type Unknown } from '../report/result.ts';
 import { readComments, readPostAnswer } from './feed.ts';

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { type ServerProcess, startProcess } from '../../src/server-process.fixture.ts';
+import { type ServerProcess, startProcess } from '../../src/testing/server-process.ts';
 import { measure } from './measured-scenario.fixture.ts';
 
 const volleys: ServerProcess[] = [];

@@ -1,7 +1,7 @@
 /** What a server counted and used: from its API's metrics, and from /proc. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { BenchError } from '../bench-error.ts';
 import { addTo, benchNow } from '../load/tally.ts';
+import { BenchError } from '../options.ts';
 
 /** How long an answer may take: a post that waits for the store may wait two intervals. */
 const ANSWER_MS = 10_000;

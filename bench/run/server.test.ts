@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 import { ChildServer, cleanEnvironment } from './server.ts';
 
 let server: ChildServer | undefined;

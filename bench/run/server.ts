@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compiledFile } from '../../src/compiled-file.ts';
-import { BenchError } from '../bench-error.ts';
+import { BenchError } from '../options.ts';
 
 /** How long a server may take until it listens, in ms. */
 const START_DEADLINE = 30_000;

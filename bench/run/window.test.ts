@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BenchError } from '../bench-error.ts';
 import { type Seat, Seats } from '../load/plan.ts';
+import { BenchError } from '../options.ts';
 import { makeRun, SETTINGS } from '../report/run.fixture.ts';
 import { chooseGap, MOST_WAITING } from './feed.ts';
 import { shapeOf } from './scenarios.ts';

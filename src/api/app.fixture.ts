@@ -2,8 +2,8 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify';
 import { pino } from 'pino';
 import { expect } from 'vitest';
 import { REFUSALS, type RefusalCode } from '../codes.ts';
-import { createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
 import type { Store } from '../store/store.ts';
+import { createRooms, type RigOptions, type RoomsRig } from '../testing/rooms.ts';
 import { createHttpApi, type HttpApiOptions } from './app.ts';
 
 /** What `inject` takes as a query or a body is whatever a client may send. */

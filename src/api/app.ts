@@ -2,6 +2,7 @@
  * The HTTP API, on the main thread and its own port. Every error is a problem document (RFC 9457) with a `code`,
  * except DPlayer's.
  */
+import { isIP, isIPv6 } from 'node:net';
 import cors from '@fastify/cors';
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -9,9 +10,8 @@ import type { Clock } from '../clock.ts';
 import { REFUSALS, type Refusal, type RefusalCode, refusalOf, VolleyError } from '../codes.ts';
 import { countRefused, type MainCounters } from '../counters.ts';
 import { BodyRefused, readJsonBodies } from '../intake/body.ts';
-import { serveCommentIntake } from '../intake/comments.ts';
+import { serveCommentIntake, serveRecall } from '../intake/comments.ts';
 import { serveDplayer } from '../intake/dplayer.ts';
-import { serveRecall } from '../intake/recall.ts';
 import type { Sampler } from '../metrics/sampler.ts';
 import { sendRefusal } from '../problem.ts';
 import type { Rooms } from '../rooms/rooms.ts';
@@ -20,8 +20,6 @@ import { TurnQueue } from '../turn-queue.ts';
 import { ApiConnections } from './connections.ts';
 import { serveDashboard } from './dashboard.ts';
 import { serveHistory } from './history.ts';
-import { guardHost, type HostOptions } from './host.ts';
-import { refuseOtherMethods } from './methods.ts';
 import { type PageSettings, servePages } from './pages.ts';
 import { serveRooms } from './rooms.ts';
 import { createApiServer, type RequestTimes } from './server.ts';
@@ -141,4 +139,89 @@ function refusalTo(error: FastifyError | VolleyError | BodyRefused): Refusal {
   if (error instanceof VolleyError) return { code: error.code in REFUSALS ? refusalOf(error) : 'INTERNAL' };
   if (error.statusCode === 415) return { code: 'UNSUPPORTED_MEDIA_TYPE' };
   return { code: error.statusCode !== undefined && error.statusCode < 500 ? 'BAD_REQUEST' : 'INTERNAL' };
+}
+
+/** Paths of one shape, and the methods that they take. */
+interface Shape {
+  readonly pattern: RegExp;
+  readonly methods: Set<string>;
+}
+
+/**
+ * Answers 405 with `Allow` where a path is known and the method is not one of its own, before the body is read. Call it
+ * before the routes are added.
+ */
+function refuseOtherMethods(app: FastifyInstance): void {
+  const shapes = new Map<string, Shape>();
+  app.addHook('onRoute', ({ url, method }) => {
+    // The plugin for CORS takes OPTIONS of everything.
+    if (url.includes('*')) return;
+    const shape = shapes.get(url) ?? { pattern: patternOf(url), methods: new Set() };
+    shapes.set(url, shape);
+    for (const name of [method].flat()) shape.methods.add(name);
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    const [path = ''] = request.url.split('?');
+    const methods = [...shapes.values()]
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap((shape) => [...shape.methods]);
+    if (methods.length === 0) return;
+    return sendRefusal(reply.header('Allow', methods.join(', ')), { code: 'METHOD_NOT_ALLOWED' });
+  });
+}
+
+/** `/rooms/:room` → what one segment in its place looks like. */
+function patternOf(url: string): RegExp {
+  return new RegExp(`^${url.replaceAll(/[.+]/g, '\\$&').replaceAll(/:\w+/g, '[^/]+')}$`);
+}
+
+/** By what names the API may be called, beside those that are nobody's in public; and who hears of others. */
+export interface HostOptions {
+  readonly counters: MainCounters;
+  readonly logger: Logger;
+  /** `--host`. */
+  readonly host?: string;
+  /** `--public-url`, '' for none. */
+  readonly publicUrl?: string;
+  readonly corsOrigins: readonly string[];
+}
+
+/**
+ * Refuses with `HOST_UNKNOWN` what a page sends whose host name was made to point at this machine (DNS rebinding): for
+ * its browser the API is the page's own origin. Only where the API is bound to a loopback address, and only names that
+ * come with the API's own port: such a page cannot leave it out, and what a reverse proxy hands on from its own port
+ * has none or another. On port 80 the two are alike, and nothing is refused.
+ */
+function guardHost(app: FastifyInstance, options: HostOptions): void {
+  const { counters, logger, host = '', publicUrl = '', corsOrigins } = options;
+  if (corsOrigins.includes('*')) return;
+  const urls = publicUrl === '' ? corsOrigins : [publicUrl, ...corsOrigins];
+  const known = new Set([host.toLowerCase(), ...urls.map((url) => new URL(url).hostname)]);
+  let port = -1;
+  let isSaid = false;
+
+  app.addHook('onListen', async () => {
+    const bound = app.server.address();
+    if (typeof bound === 'object' && bound !== null && isLoopback(bound.address)) port = bound.port;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    const [, name = '', given] = /^(.*):(\d{1,5})$/.exec(request.headers.host?.toLowerCase() ?? '') ?? [];
+    if (given === undefined || Number(given) !== port || isOwn(name) || known.has(name.replace(/\.$/, ''))) return;
+    countRefused(counters, 'HOST_UNKNOWN');
+    if (!isSaid) logger.warn({ host: request.headers.host }, 'refused a host name that is not known, and will again');
+    isSaid = true;
+    return sendRefusal(reply, { code: 'HOST_UNKNOWN' });
+  });
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || address.replace(/^::ffff:/, '').startsWith('127.');
+}
+
+/** Addresses, and names that nobody can have in public: without a dot, or below a domain that is kept for private use. */
+function isOwn(name: string): boolean {
+  const bare = name.replace(/\.$/, '');
+  if (isIP(name) !== 0 || isIPv6(name.slice(1, -1))) return true;
+  return /^[a-z0-9_-]+$/.test(bare) || /\.(localhost|localdomain|internal)$/.test(bare);
 }

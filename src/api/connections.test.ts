@@ -4,8 +4,8 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import { createMainCounters } from '../counters.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { ApiConnections, shareBytes } from './connections.ts';
 import { createApiServer } from './server.ts';
 

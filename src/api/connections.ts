@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../clock.ts';
 import { countRefused, type MainCounters, type MainName } from '../counters.ts';
 import { writeProblem } from '../problem.ts';
-import { LEAST_PACE } from './reading-pace.ts';
 import { RequestGate } from './request-gate.ts';
+import { LEAST_PACE } from './stream.ts';
 
 /** Time that an answer of any size may take to be read, in ms; beside it, a byte has the time that {@link LEAST_PACE} gives. */
 const ANSWER_MS = 30_000;

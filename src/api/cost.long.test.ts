@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import { createShardCounters, ShardCounters } from '../counters.ts';
 import type { Codec } from '../frames/codec.ts';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
 import { Metrics } from '../metrics/metrics.ts';
 import { Sampler } from '../metrics/sampler.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { draftOf } from '../testing/rooms.ts';
 import { createApi, type HttpRig } from './app.fixture.ts';
 
 const ROOMS = 100_000;

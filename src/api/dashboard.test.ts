@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { History, RoomDetail, Tick } from '../metrics/sample.ts';
 import { createSampler, type SamplerRig } from '../metrics/sampler.fixture.ts';
 import type { TickListener } from '../metrics/sampler.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
+import { draftOf } from '../testing/rooms.ts';
 import { MOST_DASHBOARDS, serveDashboard } from './dashboard.ts';
 
 let rig: SamplerRig;

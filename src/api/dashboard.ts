@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isRoomName } from '../comment.ts';
+import { parseWhole } from '../comment-id.ts';
 import type { Sampler } from '../metrics/sampler.ts';
-import { parseWhole } from '../number-check.ts';
 import { sendRefusal } from '../problem.ts';
-import { LEAST_PACE } from './reading-pace.ts';
+import { LEAST_PACE } from './stream.ts';
 
 /** Dashboards at once; more are refused `BUSY`. */
 export const MOST_DASHBOARDS = 100;

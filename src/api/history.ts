@@ -1,14 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RefusalCode } from '../codes.ts';
 import { isRoomName } from '../comment.ts';
-import { parseCommentId } from '../comment-id.ts';
+import { parseCommentId, parseWhole } from '../comment-id.ts';
 import { countRefused, type MainCounters } from '../counters.ts';
 import { AssExport } from '../exports/ass-export.ts';
-import { type ExportFormat, renderExport } from '../exports/export-format.ts';
+import { type ExportFormat, NdjsonExport, renderExport } from '../exports/export-format.ts';
 import { type HistoryRange, type HistorySource, type Place, walkHistory } from '../exports/history.ts';
-import { NdjsonExport } from '../exports/ndjson-export.ts';
 import { XmlExport } from '../exports/xml-export.ts';
-import { parseWhole } from '../number-check.ts';
 import { isGone, sendRefusal } from '../problem.ts';
 import type { Store } from '../store/store.ts';
 import type { TurnQueue } from '../turn-queue.ts';

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { REFUSALS, type RefusalCode } from '../codes.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { createApi, type HttpRig } from './app.fixture.ts';
 
 let api: HttpRig<FakeStore>;

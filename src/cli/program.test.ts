@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { readVersion } from '../compiled-file.ts';
 import { envName, SETTING_GROUPS, SETTINGS } from '../settings.ts';
 import { runProgram } from './program.ts';
-import { readVersion } from './version.ts';
 
 const ANY_PORTS = ['--port', '0', '--api-port', '0'];
 

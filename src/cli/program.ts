@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { readVersion } from '../compiled-file.ts';
 import { addSettings, BAD_SETTING, readSettings } from './setting-options.ts';
-import { readVersion } from './version.ts';
 import { addWatchCommand } from './watch-command.ts';
 
 /** What a command writes to before it runs: help, the version, and why it cannot run. */

@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { compiledFile } from '../compiled-file.ts';
+import { compiledFile, readVersion } from '../compiled-file.ts';
 import { checkRingSize } from '../frames/push-size.ts';
 import { holdViewersPort } from '../ports.ts';
-import { ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { SETTINGS, type Settings } from '../settings.ts';
-import { ViewerClient } from '../viewer-client.fixture.ts';
-import { readVersion } from './version.ts';
+import { ServerProcess, startProcess } from '../testing/server-process.ts';
+import { ViewerClient } from '../testing/viewer-client.ts';
 
 /** Where free ports do not matter because the command must not come that far. */
 const ANY_PORTS = ['--port', '0', '--api-port', '0'];
@@ -89,7 +88,7 @@ describe('a port in use', () => {
 
 describe('a fault on the main thread that nobody expected', () => {
   it.concurrent.each(['throw main', 'reject main'])('ends the server in order: %s', async (order) => {
-    const server = await startProcess(['--workers', '1'], { entry: 'src/faulty-server.fixture.js' });
+    const server = await startProcess(['--workers', '1'], { entry: 'src/testing/faulty-server.js' });
     started.push(server);
     const viewer = new ViewerClient(server.viewerUrl, 'a');
     await viewer.welcome();

@@ -7,8 +7,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { compiledFile } from '../compiled-file.ts';
 import { CODECS } from '../frames/codec.ts';
-import { ServerHere } from '../server-here.fixture.ts';
-import { ServerProcess } from '../server-process.fixture.ts';
+import { ServerHere } from '../testing/server-here.ts';
+import { ServerProcess } from '../testing/server-process.ts';
 
 let server: ServerHere;
 

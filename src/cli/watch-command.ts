@@ -1,7 +1,7 @@
 import { type Command, CommanderError, Option } from 'commander';
 import type { ConnectOptions } from '../client/connect-options.ts';
+import { parseWhole } from '../comment-id.ts';
 import { CODECS, type CodecName } from '../frames/codec.ts';
-import { parseWhole } from '../number-check.ts';
 import { BAD_SETTING } from './setting-options.ts';
 
 interface WatchOptions {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { Backoff } from './backoff.ts';
 
 const BOUNDS = { first: 1_000, most: 30_000 };

@@ -5,7 +5,7 @@ import type { BackoffBounds } from './backoff.ts';
 import { VolleyClientError } from './client-error.ts';
 import { canInflate } from './frame-decoder.ts';
 import type { Fetch } from './handshake-report.ts';
-import type { WebSocketConstructor } from './websocket-like.ts';
+import type { WebSocketConstructor } from './link.ts';
 
 export interface ConnectOptions {
   /** The viewers' URL, `ws://HOST:PORT` or `wss://…`; a path in it stays in front of `/rooms/ROOM`. */

@@ -7,12 +7,12 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { rolldown } from 'rolldown';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { findsBrowser, openBrowser } from '../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import { findsBrowser, openBrowser } from '../testing/browser.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
 import type { HandshakeReport } from './handshake-report.ts';
 import type { connect } from './index.ts';
+import type { WebSocketConstructor, WebSocketLike } from './link.ts';
 import type { RoomConnection } from './room-connection.ts';
-import type { WebSocketConstructor, WebSocketLike } from './websocket-like.ts';
 
 /** A lost link is followed after 95 s, longer than any test waits. */
 const NEVER = { first: 100_000, most: 100_000 };

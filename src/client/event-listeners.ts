@@ -1,4 +1,4 @@
-import { throwLater } from './uncaught-error.ts';
+import { throwLater } from './client-error.ts';
 
 /** Takes an event of the type that its name says. */
 export type Listener<T> = (event: T) => void;

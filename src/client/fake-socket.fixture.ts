@@ -1,4 +1,4 @@
-import type { WebSocketLike } from './websocket-like.ts';
+import type { WebSocketLike } from './link.ts';
 
 /** A WebSocket in the hands of a test, which plays the server. */
 export class FakeSocket implements WebSocketLike {

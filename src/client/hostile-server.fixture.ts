@@ -2,11 +2,11 @@
 import { deflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
-import { FakeClock } from '../clock.fixture.ts';
 import { VolleyError } from '../codes.ts';
 import { encodeBatch } from '../frames/batch.ts';
 import { CODECS, type CodecName } from '../frames/codec.ts';
-import { encodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import { encodeMsgpackFrame } from '../frames/codecs.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { VolleyClientError } from './client-error.ts';
 import { FakeSocket } from './fake-socket.fixture.ts';
 import { decodeFrame } from './frame-decoder.ts';

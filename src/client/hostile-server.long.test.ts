@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { ServerProcess } from '../server-process.fixture.ts';
+import { ServerProcess } from '../testing/server-process.ts';
 import { bytes, decode, hostility, MOST_INPUTS, meet } from './hostile-server.fixture.ts';
 
 const INPUTS = Number(process.env.HOSTILE_INPUTS ?? 20_000);

@@ -21,7 +21,7 @@ export type { BackoffBounds } from './backoff.ts';
 export { type ClientErrorCode, VolleyClientError } from './client-error.ts';
 export type { ConnectOptions } from './connect-options.ts';
 export type { Fetch, FetchOptions, FetchResponse, HandshakeReport } from './handshake-report.ts';
+export type { WebSocketConstructor, WebSocketLike, WebSocketOptions } from './link.ts';
 export type { LiveBatch, LiveComment } from './live-comment.ts';
 export type { Ack, OwnComment, Refused } from './pending-sends.ts';
 export type { ConnectionState, RoomConnection, RoomEvents } from './room-connection.ts';
-export type { WebSocketConstructor, WebSocketLike, WebSocketOptions } from './websocket-like.ts';

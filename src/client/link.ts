@@ -3,9 +3,35 @@ import { CODECS, type CodecName, SUBPROTOCOLS } from '../frames/codec.ts';
 import type { ServerMessage } from '../frames/messages.ts';
 import { VolleyClientError } from './client-error.ts';
 import { decodeFrame, inflate } from './frame-decoder.ts';
-import { OrderedJobs } from './ordered-jobs.ts';
 import { checkMessage, readMessage } from './server-message.ts';
-import type { WebSocketConstructor, WebSocketLike } from './websocket-like.ts';
+
+/**
+ * What the SDK needs of a WebSocket: the browser's, Node's own from 22 on, and that of the `ws` package all have it.
+ * Structural, so that neither the DOM's types nor those of `ws` are needed.
+ */
+export interface WebSocketLike {
+  binaryType: string;
+  /** 1 while it is open. */
+  readonly readyState: number;
+  // `never`, since each library's handlers take an event type of their own.
+  onopen?: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(text: string): void;
+  close(code?: number): void;
+  /** Cuts the link without a closing handshake; `ws` has it, browsers do not. */
+  terminate?(): void;
+}
+
+/** What the `ws` package takes beside; a browser's WebSocket does not look at it. */
+export interface WebSocketOptions {
+  /** Bytes of the largest message; the link is cut before more of it is kept. */
+  readonly maxPayload: number;
+  readonly perMessageDeflate: false;
+}
+
+export type WebSocketConstructor = new (url: string, protocols: string[], options?: WebSocketOptions) => WebSocketLike;
 
 export interface LinkOptions {
   readonly url: string;
@@ -39,6 +65,57 @@ const NORMAL = 1000;
 /** Messages that wait to be inflated, and their bytes, as so many of the largest. A page that slept finds an hour of them. */
 const MOST_WAITING = 10_000;
 const MOST_WAITING_SIZE = 2;
+
+/** A piece of work; it takes care of its own errors. */
+type Job = () => void | Promise<void>;
+
+/**
+ * Runs jobs one at a time, in the order in which they came: what is inflated takes its time, and nothing that came
+ * later may pass it. While nothing waits, a job runs at once.
+ */
+export class OrderedJobs {
+  #jobs: { readonly job: Job; readonly size: number }[] = [];
+  #running = false;
+  #size = 0;
+
+  /** Jobs that have not begun. */
+  get waiting(): number {
+    return this.#jobs.length;
+  }
+
+  /** The sum of their sizes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** @param size the bytes that the job keeps until it begins */
+  add(job: Job, size = 0): void {
+    this.#jobs.push({ job, size });
+    this.#size += size;
+    if (!this.#running) this.#run();
+  }
+
+  /** Forgets what has not begun. */
+  clear(): void {
+    this.#jobs = [];
+    this.#size = 0;
+  }
+
+  #run(): void {
+    this.#running = true;
+    for (;;) {
+      const next = this.#jobs.shift();
+      if (next === undefined) break;
+      this.#size -= next.size;
+      const done = next.job();
+      if (done !== undefined) {
+        done.then(() => this.#run());
+        return;
+      }
+    }
+    this.#running = false;
+  }
+}
 
 /** One WebSocket, from its handshake to its end. Says nothing any more once it was dropped. */
 export class Link {

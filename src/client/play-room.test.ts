@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { EventListeners } from './event-listeners.ts';
 import { type PlayRoomOptions, playRoom } from './play-room.ts';
 import type { Playable } from './playout.ts';

@@ -1,6 +1,115 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Push, pushesOf, Stage, steady, stepsOf } from './playout.fixture.ts';
-import { Playout } from './playout.ts';
+import { seeded } from '../seeded.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { runs } from '../testing/properties.ts';
+import { type DropReason, type Playable, Playout, type PlayoutOptions } from './playout.ts';
+
+/** The server's clock and the viewer's do not agree. */
+const SKEW = 123_456;
+
+/** A push on its way: when it comes, on the viewer's clock, and what is in it, on the server's. */
+interface Push {
+  readonly arrives: number;
+  readonly comments: Playable[];
+}
+
+/** Times at which comments are said, one every `period` ms, `count` of them. */
+function steady(period: number, count: number, from = 0): number[] {
+  return Array.from({ length: count }, (_, i) => from + i * period);
+}
+
+/**
+ * What a server with `interval` makes of comments said at `times` (rising, ms after the start of the test): the first
+ * goes out at once, then what was said meanwhile. `delay` is each push's time on the way.
+ */
+function pushesOf(times: readonly number[], delay: (push: number) => number = () => 40, interval = 1_000): Push[] {
+  const pushes: Push[] = [];
+  let fired = Number.NEGATIVE_INFINITY;
+  let arrived = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < times.length; ) {
+    fired = Math.max(times[i] ?? 0, fired + interval);
+    const comments: Playable[] = [];
+    for (; i < times.length && (times[i] ?? 0) <= fired; i += 1) comments.push({ id: `${i}`, time: times[i] ?? 0 });
+    // One connection: what was sent later never overtakes.
+    arrived = Math.max(arrived, fired + delay(pushes.length));
+    pushes.push({ arrives: arrived, comments });
+  }
+  return pushes;
+}
+
+/** A comment as it was shown; both times in ms after the start of the test. */
+interface Shown {
+  readonly id: string;
+  readonly said: number;
+  readonly shown: number;
+}
+
+/** A Playout on a clock that is moved by hand, and what it showed. */
+class Stage {
+  readonly clock = new FakeClock();
+  readonly start = this.clock.now();
+  readonly shown: Shown[] = [];
+  readonly dropped: Record<DropReason, number> = { dense: 0, late: 0 };
+  readonly playout: Playout;
+  /** What a timer is late by, ms. */
+  lateness: (ms: number) => number = () => 0;
+
+  constructor(options: Partial<PlayoutOptions> = {}) {
+    this.playout = new Playout({
+      show: ({ id, time }) => {
+        this.shown.push({ id, said: time - this.start - SKEW, shown: this.#elapsed });
+      },
+      onDropped: (count, reason) => {
+        this.dropped[reason] += count;
+      },
+      clock: {
+        now: () => this.clock.now(),
+        after: (ms, run) => this.clock.after(ms + this.lateness(ms), run),
+      },
+      ...options,
+    });
+  }
+
+  get #elapsed(): number {
+    return this.clock.now() - this.start;
+  }
+
+  /** The pushes come at their times, counted from now on; then `more` ms pass. */
+  async play(pushes: readonly Push[], more = 3_000): Promise<void> {
+    const from = this.#elapsed;
+    for (const { arrives, comments } of pushes) this.clock.after(arrives, () => this.add(comments, from));
+    await this.clock.advance(Math.max(0, ...pushes.map(({ arrives }) => arrives)) + more);
+  }
+
+  /** One push comes now; its times are counted from `from` ms after the start. */
+  add(comments: readonly Playable[], from = 0): void {
+    this.playout.add({
+      comments: comments.map((comment) => ({ ...comment, time: comment.time + this.start + from + SKEW })),
+    });
+  }
+
+  /** Between each two comments: how much longer the wait was on screen than when they were said, ms. */
+  get errors(): number[] {
+    return this.shown.slice(1).map(({ said, shown }, i) => {
+      const before = this.shown[i];
+      return before === undefined ? 0 : shown - before.shown - (said - before.said);
+    });
+  }
+
+  /** The most comments that were shown within any `ms`. */
+  busiest(ms: number): number {
+    return Math.max(
+      0,
+      ...this.shown.map(({ shown }) => this.shown.filter((s) => s.shown >= shown && s.shown < shown + ms).length),
+    );
+  }
+}
+
+/** The times between each two comments on screen, ms. */
+function stepsOf(shown: readonly Shown[]): number[] {
+  return shown.slice(1).map((comment, i) => comment.shown - (shown[i]?.shown ?? 0));
+}
 
 /** Whole milliseconds of timers, and fractions of a clock's double. */
 const EXACT = 1.01;
@@ -287,5 +396,134 @@ describe('a Playout', () => {
     expect(stage.clock.timers).toBe(0);
     stage.add([{ id: 'late', time: 8_000 }]);
     expect([stage.clock.timers, stage.playout.waiting]).toEqual([0, 0]);
+  });
+});
+
+describe('history', () => {
+  it('is played over one interval, before what is new', async () => {
+    const stage = new Stage();
+    const old = steady(1, 10).map((i) => ({ id: `old ${i}`, time: i * 3_600_000 }));
+    stage.playout.replay({ comments: old });
+    await stage.play(pushesOf([500]));
+    expect(stage.shown.map(({ id, shown }) => [id, shown])).toEqual([
+      ...old.map(({ id }, i) => [id, i * 100]),
+      ['0', 900],
+    ]);
+  });
+});
+
+describe('a long history', () => {
+  it('is over after two intervals, and one for the density', async () => {
+    const stage = new Stage();
+    for (let i = 0; i < 20; i += 1)
+      stage.playout.replay({ comments: steady(1, 500).map((id) => ({ id: `${id}`, time: 0 })) });
+    await stage.play(pushesOf([3_000]));
+    expect(stage.shown.at(-1)).toMatchObject({ id: '0', shown: 3_040 });
+    expect(stage.shown.length + stage.dropped.dense).toBe(10_001);
+  });
+});
+
+function biggest(errors: readonly number[]): number {
+  return Math.max(0, ...errors.map(Math.abs));
+}
+
+describe('a steady stream', () => {
+  for (const period of [25, 40, 100, 130, 250]) {
+    it(`of one comment every ${period} ms keeps its spacing to the millisecond from the second push on`, async () => {
+      const random = seeded(period);
+      const stage = new Stage();
+      const times = steady(period, 20_000 / period);
+      await stage.play(pushesOf(times, () => 40 + 250 * random()));
+      expect(stage.shown.map(({ id }) => id)).toEqual(times.map((_, i) => `${i}`));
+      expect(biggest(stage.errors.slice(1))).toBeLessThanOrEqual(EXACT);
+    });
+
+    it(`of one every ${period} ms that has been going on keeps its spacing from the first comment on`, async () => {
+      const random = seeded(period);
+      const stage = new Stage();
+      await stage.play(pushesOf(steady(period, 20_000 / period), () => 40 + 250 * random()).slice(1));
+      expect(biggest(stage.errors)).toBeLessThanOrEqual(EXACT);
+    });
+  }
+
+  it('keeps it to the millisecond whatever its period, its jitter up to the slack, and the push it is joined at', async () => {
+    const streams = fc.record({
+      period: fc.integer({ min: 25, max: 250 }),
+      phase: fc.integer({ min: 0, max: 999 }),
+      missed: fc.integer({ min: 0, max: 30 }),
+      seed: fc.integer(),
+    });
+    await fc.assert(
+      fc.asyncProperty(streams, async ({ period, phase, missed, seed }) => {
+        const random = seeded(seed);
+        const stage = new Stage();
+        const times = steady(period, 45_000 / period, phase);
+        await stage.play(pushesOf(times, () => 40 + 250 * random()).slice(missed));
+        expect(biggest(missed === 0 ? stage.errors.slice(1) : stage.errors)).toBeLessThanOrEqual(EXACT);
+        expect(stage.playout.dropped).toBe(0);
+      }),
+      { numRuns: runs(10) },
+    );
+  });
+
+  for (const period of [400, 700, 990]) {
+    it(`of one comment every ${period} ms keeps it within 5 %, but for once when it begins to be collected`, async () => {
+      const random = seeded(period);
+      for (const missed of [1, 2, 5, 9]) {
+        const stage = new Stage();
+        await stage.play(pushesOf(steady(period, 80), () => 40 + 250 * random()).slice(missed));
+        const uneven = stage.errors.filter((error) => Math.abs(error) > 0.05 * 2 * period + 250 + EXACT);
+        expect(uneven.length).toBeLessThanOrEqual(1);
+        const later = stage.errors.slice(40);
+        expect(biggest(later)).toBeLessThanOrEqual(0.05 * 2 * period + EXACT);
+      }
+    });
+  }
+
+  it('whose wait was taken for longer than it is comes nearer by no more than 5 %', async () => {
+    const stage = new Stage();
+    // One every 990 ms: each waits 10 ms longer for its push than the one before it, until one waits not at all.
+    await stage.play(pushesOf(steady(990, 200)).slice(60));
+    const waits = stage.shown.map(({ said, shown }) => shown - said);
+    expect(Math.max(...waits) - (waits.at(-1) ?? 0)).toBeGreaterThan(90);
+    const uneven = stage.errors.filter((error) => Math.abs(error) > 0.05 * 1_000 + EXACT);
+    expect(uneven.length).toBeLessThanOrEqual(1);
+    expect(Math.min(...stage.errors)).toBeLessThan(-40);
+  });
+
+  it('of comments that each go out at once is shown as it comes', async () => {
+    const stage = new Stage();
+    await stage.play(pushesOf(steady(1_500, 20)));
+    expect(stage.shown.map(({ said, shown }) => shown - said)).toEqual(Array(20).fill(40));
+  });
+
+  it('of whatever period and jitter up to the slack drops nothing, keeps the order and waits a bounded time', async () => {
+    const streams = fc.record({
+      period: fc.integer({ min: 25, max: 3_000 }),
+      slack: fc.integer({ min: 0, max: 600 }),
+      missed: fc.integer({ min: 0, max: 3 }),
+      seed: fc.integer(),
+    });
+    await fc.assert(
+      fc.asyncProperty(streams, async ({ period, slack, missed, seed }) => {
+        const random = seeded(seed);
+        const stage = new Stage({ slack });
+        const pushes = pushesOf(steady(period, 60), () => slack * random()).slice(missed);
+        await stage.play(pushes, 4_000);
+        const ids = pushes.flatMap(({ comments }) => comments.map(({ id }) => id));
+        expect(stage.shown.map(({ id }) => id)).toEqual(ids);
+        const waits = stage.shown.map(({ said, shown }) => shown - said);
+        expect(Math.max(...waits)).toBeLessThanOrEqual(2_000 + 3 * slack + EXACT);
+      }),
+      { numRuns: runs(8) },
+    );
+  });
+
+  it('that was lost in part goes on as if nothing had been', async () => {
+    const stage = new Stage();
+    const pushes = pushesOf(steady(50, 400), (push) => 40 + (push % 3) * 100);
+    await stage.play(pushes.filter((_, i) => ![5, 6, 12].includes(i)));
+    expect(biggest(stage.errors.slice(1))).toBeLessThanOrEqual(EXACT);
+    expect(stage.shown).toHaveLength(340);
   });
 });

@@ -2,7 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { seeded } from '../seeded.ts';
 import { connect } from './index.ts';
-import type { WebSocketLike } from './websocket-like.ts';
+import type { WebSocketLike } from './link.ts';
 
 const WELCOME = JSON.stringify({ type: 'welcome', room: 'demo', seq: 0, viewers: 1, interval: 1_000 });
 

@@ -9,10 +9,9 @@ import { askWhy, type HandshakeAnswer, type HandshakeReport } from './handshake-
 import { HistoryCut } from './history-cut.ts';
 import { Link, type LinkEnd } from './link.ts';
 import { type LiveBatch, type LiveComment, toLiveBatch } from './live-comment.ts';
-import { listenToPage } from './page-events.ts';
 import { type Ack, type OwnComment, PendingSends, type Refused } from './pending-sends.ts';
 import { ResumeState, type Verdict } from './resume-state.ts';
-import { STANDSTILL_MS, WakeWatch } from './wake-watch.ts';
+import { listenToPage, STANDSTILL_MS, WakeWatch } from './wake-watch.ts';
 
 /**
  * `connecting` until the first welcome, `live` with one, `stale` when nothing was heard for too long, `reconnecting`

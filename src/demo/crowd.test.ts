@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import type { Refusal } from '../codes.ts';
 import type { Draft } from '../comment.ts';
 import { checkComment } from '../comment-check.ts';
 import { createMainCounters, type MainCounters } from '../counters.ts';
-import { createRooms } from '../rooms/rooms.fixture.ts';
 import { seeded } from '../seeded.ts';
 import { MemoryStore } from '../store/store-memory.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { createRooms } from '../testing/rooms.ts';
 import { CROWDED, DemoCrowd, LINES } from './crowd.ts';
 
 interface Said {

@@ -1,9 +1,7 @@
-import type { Comment, Mode } from '../comment.ts';
+import { type Comment, isRightToLeft, type Mode } from '../comment.ts';
 import { Lanes, type LanesOptions } from './ass-lanes.ts';
-import { escapeAss } from './ass-text.ts';
 import { estimateWidth } from './ass-widths.ts';
-import type { ExportFormat } from './export-format.ts';
-import { Timeline } from './timeline.ts';
+import { type ExportFormat, Timeline } from './export-format.ts';
 
 /** The picture in px; players scale it to the video. */
 const WIDTH = 1_920;
@@ -113,4 +111,25 @@ function formatTime(time: number): string {
   const seconds = Math.floor(time / 100);
   const minutes = Math.floor(seconds / 60);
   return `${Math.floor(minutes / 60)}:${pad(minutes % 60)}:${pad(seconds % 60)}.${pad(time % 100)}`;
+}
+
+/** Control characters and whatever a reader may take for the end of a line. */
+const BREAKS = /[\p{Cc}\u2028\u2029]/gu;
+
+/** Right-to-left embedding (RLE) and its end. */
+const EMBEDDING = ['\u202b', '\u202c'] as const;
+
+/**
+ * Text for a dialogue, with nothing in it that a player takes for a command. Braces become their full-width twins,
+ * because not every player knows an escape for them; U+2060 (word joiner, not seen) parts a backslash from the letter
+ * that would make it a line break or a space. Players lay a line out from left to right, so a text from right to left is
+ * embedded. Otherwise its punctuation stands on the wrong side.
+ */
+export function escapeAss(text: string): string {
+  const escaped = text
+    .replace(BREAKS, ' ')
+    .replaceAll('{', '｛')
+    .replaceAll('}', '｝')
+    .replace(/\\(?=[nNh])/g, '\\\u2060');
+  return isRightToLeft(text) ? EMBEDDING.join(escaped) : escaped;
 }

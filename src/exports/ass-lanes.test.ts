@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { runs } from '../property-runs.fixture.ts';
+import { runs } from '../testing/properties.ts';
 import { Lanes } from './ass-lanes.ts';
 
 const PICTURE = 1_000;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import { codePoint } from '../code-point.fixture.ts';
 import { type Comment, MODES } from '../comment.ts';
 import { encodeBatch } from '../frames/batch.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
-import type { FakeStore } from '../store/store-fake.fixture.ts';
+import { codePoint } from '../testing/properties.ts';
+import { draftOf } from '../testing/rooms.ts';
+import type { FakeStore } from '../testing/store-fake.ts';
 
 export const AT = 1_764_000_000_000;
 

@@ -29,3 +29,37 @@ export async function* renderExport(
   text += format.foot;
   if (text !== '') yield text;
 }
+
+/** Times of a recording: ms after its origin, which is given or is the time of its first comment. Never below 0. */
+export class Timeline {
+  #origin: number | null;
+
+  /** @param origin Unix ms, null for the first comment's */
+  constructor(origin: number | null) {
+    this.#origin = origin;
+  }
+
+  /** @param at Unix ms */
+  offsetOf(at: number): number {
+    this.#origin ??= at;
+    return Math.max(0, at - this.#origin);
+  }
+}
+
+/** What many readers of lines take for the end of one, though JSON does not. */
+const LINE_ENDS = /[\u0085\u2028\u2029]/g;
+
+/** One comment a line as JSON, as in a page: `at` in Unix ms. */
+export class NdjsonExport implements ExportFormat {
+  readonly contentType = 'application/x-ndjson; charset=utf-8';
+  readonly extension = 'ndjson';
+  readonly head = '';
+  readonly foot = '';
+
+  render(comments: readonly Comment[]): string {
+    let text = '';
+    for (const comment of comments) text += `${JSON.stringify(comment)}\n`;
+    // Outside of strings JSON has none of them, so an escape stands for the same character wherever one is.
+    return text.replace(LINE_ENDS, (end) => `\\u${end.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  }
+}

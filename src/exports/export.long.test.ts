@@ -7,11 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
 import type { Comment } from '../comment.ts';
 import { encodeBatch } from '../frames/batch.ts';
-import { draftOf } from '../rooms/rooms.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
 import { append, SeenEvents } from '../store/store-contract.fixture.ts';
 import { LevelStore } from '../store/store-level.ts';
-import { ViewerClient } from '../viewer-client.fixture.ts';
+import { draftOf } from '../testing/rooms.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
+import { ViewerClient } from '../testing/viewer-client.ts';
 import { AT } from './comments.fixture.ts';
 
 const COMMENTS = 1_000_000;

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Comment } from '../comment.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
 
 /** 30 MB as ndjson: more than any socket takes in. */
 const POSTS = 40;

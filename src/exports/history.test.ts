@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { encodeBatch } from '../frames/batch.ts';
-import { runs } from '../property-runs.fixture.ts';
-import { batchOf, draftOf } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { runs } from '../testing/properties.ts';
+import { batchOf, draftOf } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { TurnQueue } from '../turn-queue.ts';
 import { AT, fillRoom } from './comments.fixture.ts';
 import { type HistoryRange, type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from './history.ts';

@@ -3,7 +3,7 @@ import { XMLValidator } from 'fast-xml-parser';
 import { describe, expect, it } from 'vitest';
 import { parseRecording } from '../../scripts/bilibili-xml.ts';
 import { type Comment, isVisible } from '../comment.ts';
-import { runs } from '../property-runs.fixture.ts';
+import { runs } from '../testing/properties.ts';
 import { AT, anyComments, commentOf } from './comments.fixture.ts';
 import { XmlExport } from './xml-export.ts';
 

@@ -1,6 +1,5 @@
 import type { Comment, Mode } from '../comment.ts';
-import type { ExportFormat } from './export-format.ts';
-import { Timeline } from './timeline.ts';
+import { type ExportFormat, Timeline } from './export-format.ts';
 
 /** Bilibili's numbers of the modes. */
 const NUMBER_OF: Readonly<Record<Mode, number>> = { scroll: 1, bottom: 4, top: 5 };

@@ -3,13 +3,15 @@ import { describe, expect, it } from 'vitest';
 import {
   blankComments,
   decodeBatch,
+  decodeEnvelope,
   type EncodedBatch,
   encodeBatch,
+  encodeEnvelope,
+  envelopeLength,
   fittingComments,
   type NumberedBatch,
   type TimedDraft,
 } from './batch.ts';
-import { decodeEnvelope, encodeEnvelope, envelopeLength } from './envelope.ts';
 
 const AT = 1_764_000_000_000;
 const PLAIN: TimedDraft = { text: 'gj', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: AT };

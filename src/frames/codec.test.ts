@@ -1,8 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { codePoint } from '../code-point.fixture.ts';
 import { BOUNDS, type Comment, MODES } from '../comment.ts';
+import { codePoint } from '../testing/properties.ts';
 import { encodeBatch, type NumberedBatch, type TimedDraft } from './batch.ts';
 import {
   ALL_CODECS,
@@ -14,7 +14,7 @@ import {
   SUBPROTOCOLS,
   topicOf,
 } from './codec.ts';
-import { decodeMsgpackFrame } from './codec-msgpack.ts';
+import { decodeMsgpackFrame } from './codecs.ts';
 import { FrameMaker } from './frame-maker.ts';
 import type { BatchMessage } from './messages.ts';
 

@@ -2,7 +2,7 @@ import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { encodeBatch, type NumberedBatch } from './batch.ts';
 import { ALL_CODECS, type Codec, DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
-import { decodeMsgpackFrame } from './codec-msgpack.ts';
+import { decodeMsgpackFrame } from './codecs.ts';
 import { FrameMaker } from './frame-maker.ts';
 
 /** A batch whose msgpack frame is large enough to be deflated off the loop, or not. */

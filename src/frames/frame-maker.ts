@@ -1,8 +1,6 @@
 import type { NumberedBatch } from './batch.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
-import { encodeJsonFrame } from './codec-json.ts';
-import { encodeMsgpackFrame } from './codec-msgpack.ts';
-import { type Deflated, deflateFrame, deflateFrameNow } from './deflate.ts';
+import { type Deflated, deflateFrame, deflateFrameNow, encodeJsonFrame, encodeMsgpackFrame } from './codecs.ts';
 
 /**
  * The frames of one push: one a codec, each made at most once whatever asks for it, and only when asked.

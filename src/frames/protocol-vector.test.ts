@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { decodeBatch, encodeBatch, type TimedDraft } from './batch.ts';
-import { encodeJsonFrame, joinBatches } from './codec-json.ts';
-import { decodeMsgpackFrame, encodeMsgpackFrame } from './codec-msgpack.ts';
+import { decodeMsgpackFrame, encodeJsonFrame, encodeMsgpackFrame, joinBatches } from './codecs.ts';
 
 /** What the test vector on the protocol page stands for. */
 const AT = 1_764_000_000_000;

@@ -1,9 +1,86 @@
+import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { settle } from '../clock.fixture.ts';
 import { SLOT_MS } from '../clock.ts';
-import { DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
-import { LARGE_FRAME } from './pusher.ts';
-import { PusherBench } from './pusher-bench.fixture.ts';
+import { createMainCounters } from '../counters.ts';
+import { Room } from '../rooms/room.ts';
+import { FakeClock, settle } from '../testing/clock.ts';
+import { encodeBatch } from './batch.ts';
+import { type Codec, DEFLATE_CODEC, JSON_CODEC, MSGPACK_CODEC } from './codec.ts';
+import { decodeMsgpackFrame } from './codecs.ts';
+import { BINARY, createRing, RingReader, RingWriter } from './frame-ring.ts';
+import type { BatchMessage } from './messages.ts';
+import { LARGE_FRAME, Pusher } from './pusher.ts';
+
+/** A pusher between rooms and the shards that read the ring, and everything that it told anybody. */
+class PusherBench {
+  readonly clock = new FakeClock();
+  readonly counters = createMainCounters();
+  readonly events: string[] = [];
+  /** Heads that each shard was told and has not read up to. */
+  readonly wakes: number[][];
+  readonly pusher: Pusher<Room>;
+  readonly #readers: readonly RingReader[];
+  readonly #head: Int32Array;
+
+  constructor(capacity = 65_536, shards = 1) {
+    const memory = createRing(capacity, shards);
+    const ring = new RingWriter(memory);
+    this.#head = new Int32Array(memory.buffer, 0, 1);
+    this.#readers = Array.from({ length: shards }, (_, shard) => {
+      ring.attach(shard);
+      return new RingReader(memory, shard);
+    });
+    this.wakes = this.#readers.map(() => []);
+    this.pusher = new Pusher<Room>({
+      clock: this.clock,
+      ring,
+      counters: this.counters,
+      wake: (shard, head) => {
+        this.wakes[shard]?.push(head);
+        const wake = shards === 1 ? 'wake' : `wake ${shard}`;
+        this.events.push(Atomics.load(this.#head, 0) === head ? wake : 'wake before the head was stored');
+      },
+      oversized: (room) => this.events.push(`oversized ${room}`),
+    });
+  }
+
+  /** A room with a viewer of shard 0 on each of `codecs`. */
+  room(name: string, ...codecs: Codec[]): Room {
+    const room = new Room(name, this.#readers.length);
+    for (const codec of codecs) room.addViewers(0, codec, 1);
+    return room;
+  }
+
+  readonly committed = (room: Room, seq: number): void => {
+    room.seq = seq;
+    this.events.push(`${room.name} ${seq}`);
+  };
+
+  /** Pushes batch `seq` with one comment. */
+  push(room: Room, seq: number, text = 'gj'): void {
+    const draft = { text, mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: this.clock.unix() };
+    this.pusher.push(room, [{ seq, prev: seq - 1, ...encodeBatch([draft]) }], [], this.committed);
+  }
+
+  /** What a shard was woken for since it read last: `codec:room type seq`, for a recall its ids, binary frames in brackets. */
+  read(shard = 0): string[] {
+    const seen: string[] = [];
+    for (const head of this.wakes[shard]?.splice(0) ?? []) {
+      this.#readers[shard]?.read(head, (topicBytes, frame, flags) => {
+        const topic = Buffer.from(topicBytes).toString();
+        const bytes = Uint8Array.from(frame);
+        const message = flags === BINARY ? unpack(topic, bytes) : JSON.parse(Buffer.from(bytes).toString());
+        const line = `${topic} ${message.type} ${message.seq ?? message.ids.join()}`;
+        seen.push(flags === BINARY ? `[${line}]` : line);
+      });
+    }
+    return seen;
+  }
+}
+
+function unpack(topic: string, frame: Uint8Array): BatchMessage {
+  return decodeMsgpackFrame(topic.startsWith('deflate:') ? inflateRawSync(frame) : frame);
+}
 
 /** What deflating waits for, so that a test says when it is done. */
 const deflating = vi.hoisted(() => {
@@ -12,11 +89,12 @@ const deflating = vi.hoisted(() => {
   return { until: undefined as Promise<void> | undefined };
 });
 
-vi.mock(import('./deflate.ts'), async (original) => {
-  const { deflateFrameNow } = await original();
+vi.mock(import('./codecs.ts'), async (original) => {
+  const codecs = await original();
+  const { deflateFrameNow } = codecs;
   const deflateFrame = (frame: Uint8Array) =>
     deflating.until === undefined ? deflateFrameNow(frame) : deflating.until.then(() => deflateFrameNow(frame));
-  return { deflateFrameNow, deflateFrame };
+  return { ...codecs, deflateFrame };
 });
 
 /** Holds every deflate from now on until the returned function is called. */
@@ -311,5 +389,161 @@ describe('a frame that the ring can never take', () => {
     await bench.clock.advance(5 * SLOT_MS);
     expect(bench.counters.pushes).toBe(2);
     expect(bench.counters.oversizedFrames).toBe(1);
+  });
+});
+
+describe('a recall', () => {
+  it('is one text message for the viewers of every codec, and needs no batch', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC, DEFLATE_CODEC);
+    room.seq = 9;
+    bench.pusher.push(room, [], ['3.1', '4.0'], bench.committed);
+    await settle();
+    expect(bench.read()).toEqual(['json:a recall 3.1,4.0', 'msgpack:a recall 3.1,4.0', 'deflate:a recall 3.1,4.0']);
+    expect(bench.events).toEqual(['wake', 'a 9']);
+    expect(bench.counters).toMatchObject({ pushes: 0, recalls: 3, framesJson: 0, framesMsgpack: 0, framesDeflate: 0 });
+  });
+
+  it('stands after the batches of its push, which may hold the comment', async () => {
+    const bench = new PusherBench();
+    const room = bench.room('a', JSON_CODEC, MSGPACK_CODEC);
+    const draft = { text: 'x', mode: 0, color: 0xffffff, size: 25, user: '', name: '', extra: '', at: 0 };
+    bench.pusher.push(room, [{ seq: 5, prev: 4, ...encodeBatch([draft]) }], ['5.0'], bench.committed);
+    await settle();
+    expect(bench.read()).toEqual([
+      'json:a batch 5',
+      '[msgpack:a batch 5]',
+      'json:a recall 5.0',
+      'msgpack:a recall 5.0',
+    ]);
+    expect(bench.counters).toMatchObject({ pushes: 2, recalls: 2 });
+  });
+
+  it('waits with its push where the ring has no room', async () => {
+    const bench = new PusherBench(4_096);
+    const room = bench.room('a', JSON_CODEC);
+    const ids = Array.from({ length: 110 }, (_, i) => `1000.${i}`);
+    for (let i = 0; i < 4; i += 1) bench.pusher.push(room, [], ids, bench.committed);
+    await settle();
+    expect(bench.read()).toHaveLength(3);
+    expect(bench.counters).toMatchObject({ recalls: 3, ringWaits: 1 });
+    await bench.clock.advance(10);
+    expect(bench.read()).toHaveLength(1);
+  });
+
+  it('without viewers wakes nobody and is committed', async () => {
+    const bench = new PusherBench();
+    bench.pusher.push(bench.room('a'), [], ['1.0'], bench.committed);
+    await settle();
+    expect(bench.events).toEqual(['a 0']);
+  });
+});
+
+describe('a full ring', () => {
+  /** Two pushes of this text fit into the ring of 1,024 bytes, three do not. */
+  const text = 'x'.repeat(200);
+
+  it('keeps what has no room, tries again in the next slot, and counts the wait', async () => {
+    const bench = new PusherBench(1_024);
+    const rooms = ['a', 'b', 'c', 'd'].map((name) => bench.room(name, JSON_CODEC));
+    for (const room of rooms) bench.push(room, 1, text);
+    await settle();
+    expect(bench.events).toEqual(['wake', 'a 1', 'b 1']);
+    expect(bench.counters).toMatchObject({
+      ringWaits: 1,
+      pushes: 2,
+      framesJson: 4,
+      framesMsgpack: 0,
+      framesDeflate: 0,
+    });
+
+    await bench.clock.advance(SLOT_MS);
+    expect(bench.counters).toMatchObject({ ringWaits: 2, pushes: 2 });
+    expect(bench.read()).toEqual(['json:a batch 1', 'json:b batch 1']);
+    await bench.clock.advance(SLOT_MS - 1);
+    expect(bench.events).toHaveLength(3);
+    await bench.clock.advance(1);
+    expect(bench.events).toEqual(['wake', 'a 1', 'b 1', 'wake', 'c 1', 'd 1']);
+    expect(bench.read()).toEqual(['json:c batch 1', 'json:d batch 1']);
+  });
+
+  it('makes nobody encode a frame again or push it twice', async () => {
+    const bench = new PusherBench(1_024);
+    const rooms = ['a', 'b', 'c'].map((name) => bench.room(name, JSON_CODEC));
+    for (const room of rooms) bench.push(room, 1, text);
+    await bench.clock.advance(10 * SLOT_MS);
+    const first = bench.read();
+    await bench.clock.advance(10 * SLOT_MS);
+    expect([...first, ...bench.read()]).toEqual(['json:a batch 1', 'json:b batch 1', 'json:c batch 1']);
+    expect(bench.counters).toMatchObject({ framesJson: 3, framesMsgpack: 0, framesDeflate: 0, pushes: 3 });
+    expect(bench.events.filter((event) => event.startsWith('c'))).toEqual(['c 1']);
+  });
+
+  it('lets no later push overtake one that waits, even where it would fit', async () => {
+    const bench = new PusherBench(1_024);
+    for (const name of ['a', 'b', 'c']) bench.push(bench.room(name, JSON_CODEC), 1, text);
+    await settle();
+    bench.push(bench.room('d', MSGPACK_CODEC), 1, 'x');
+    await settle();
+    expect(bench.events).toEqual(['wake', 'a 1', 'b 1']);
+    bench.read();
+    await bench.clock.advance(SLOT_MS);
+    expect(bench.read()).toEqual(['json:c batch 1', '[msgpack:d batch 1]']);
+  });
+
+  it('writes for the viewers that are there when there is room again', async () => {
+    const bench = new PusherBench(1_024);
+    const late = bench.room('c', JSON_CODEC);
+    for (const room of [bench.room('a', JSON_CODEC), bench.room('b', JSON_CODEC), late]) bench.push(room, 1, text);
+    await settle();
+    late.addViewers(0, JSON_CODEC, -1);
+    late.addViewers(0, MSGPACK_CODEC, 1);
+    bench.read();
+    await bench.clock.advance(SLOT_MS);
+    expect(bench.read()).toEqual(['[msgpack:c batch 1]']);
+  });
+
+  it('counts a slot once, however many pushes find it full', async () => {
+    const bench = new PusherBench(1_024);
+    for (const name of ['a', 'b', 'c']) bench.push(bench.room(name, JSON_CODEC), 1, text);
+    await settle();
+    for (const name of ['d', 'e']) {
+      bench.push(bench.room(name, JSON_CODEC), 1, text);
+      await settle();
+    }
+    expect(bench.counters.ringWaits).toBe(1);
+  });
+
+  it('lets no presence overtake a push that waits', async () => {
+    const bench = new PusherBench(1_024);
+    for (const name of ['a', 'b', 'c']) bench.push(bench.room(name, JSON_CODEC), 1, text);
+    bench.pusher.pushPresence(bench.room('quiet', JSON_CODEC));
+    await settle();
+    expect(bench.read()).toEqual(['json:a batch 1', 'json:b batch 1']);
+    await bench.clock.advance(SLOT_MS);
+    expect(bench.read()).toEqual(['json:c batch 1', 'json:quiet presence 0']);
+  });
+
+  it('drops a presence: the next heartbeat says the same', async () => {
+    const bench = new PusherBench(1_024);
+    for (const name of ['a', 'b']) bench.push(bench.room(name, JSON_CODEC), 1, 'x'.repeat(317));
+    await settle();
+    expect(bench.counters.pushes).toBe(2);
+    bench.pusher.pushPresence(bench.room('c', JSON_CODEC));
+    await settle();
+    bench.read();
+    await bench.clock.advance(10 * SLOT_MS);
+    expect(bench.read()).toEqual([]);
+    expect(bench.counters).toMatchObject({ presences: 0, ringWaits: 0 });
+  });
+
+  it('is not tried again once the pusher is stopped', async () => {
+    const bench = new PusherBench(1_024);
+    for (const name of ['a', 'b', 'c']) bench.push(bench.room(name, JSON_CODEC), 1, text);
+    await settle();
+    bench.read();
+    bench.pusher.stop();
+    await bench.clock.advance(10 * SLOT_MS);
+    expect(bench.events).toEqual(['wake', 'a 1', 'b 1']);
   });
 });

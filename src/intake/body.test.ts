@@ -2,7 +2,7 @@
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createApi, type HttpRig } from '../api/app.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 
 const MIB = 1_048_576;
 const MOST_UNFINISHED = 32 * MIB;

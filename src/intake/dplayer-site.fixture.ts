@@ -4,8 +4,8 @@ import { createServer, type Server } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
-import type { RunningServer } from '../server-process.fixture.ts';
-import { makeSilence } from '../wav.fixture.ts';
+import { makeSilence } from '../testing/browser.ts';
+import type { RunningServer } from '../testing/server-process.ts';
 
 declare const window: PlayerWindow;
 

@@ -1,9 +1,9 @@
 /** The real DPlayer in a real browser, on a page of another origin, against a real server. */
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { findsBrowser, openBrowser } from '../browser.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { ViewerClient } from '../viewer-client.fixture.ts';
+import { findsBrowser, openBrowser } from '../testing/browser.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
+import { ViewerClient } from '../testing/viewer-client.ts';
 import { PlayerSite, type PlayerWindow, shownBy } from './dplayer-site.fixture.ts';
 
 declare const window: PlayerWindow;

@@ -3,18 +3,14 @@
  * As its source has it (dplayer 1.27.1, src/js/danmaku.js and api.js): it reads `{api}v3/?id=ID&max=N`, posts JSON to
  * `{api}v3/`, shows `msg` of an answer whose `code` is not 0, and shows nothing of an answer whose status is not 2xx.
  */
-
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RefusalCode } from '../codes.ts';
 import { BOUNDS, type Comment, isRoomName, MODES } from '../comment.ts';
-import { placeOf } from '../comment-id.ts';
+import { parseWhole, placeOf } from '../comment-id.ts';
 import { countRefused } from '../counters.ts';
-import { DPLAYER_TYPE, DplayerExport, dplayerExtra } from '../exports/dplayer-export.ts';
-import { renderExport } from '../exports/export-format.ts';
+import { type ExportFormat, renderExport } from '../exports/export-format.ts';
 import { type HistorySource, type Place, WHOLE_HISTORY, walkHistory } from '../exports/history.ts';
-import { parseWhole } from '../number-check.ts';
-import type { Problem } from '../problem.ts';
-import { isGone, sendRefusal } from '../problem.ts';
+import { isGone, type Problem, sendRefusal } from '../problem.ts';
 import { parseJson } from './body.ts';
 import { largestComment } from './comment-list.ts';
 import { type CommentRoutesOptions, Posting, readDraft, takeIn } from './comments.ts';
@@ -168,4 +164,57 @@ async function* renderNewest(source: HistorySource, limit: number): AsyncGenerat
 function placeBefore(id: string): Place {
   const { seq, place } = placeOf(id);
   return { seq, place: place - 1 };
+}
+
+const DPLAYER_TYPE = 'application/json; charset=utf-8';
+
+/** The place in a video, in s, as it stands in the `extra` of a comment that a DPlayer sent. */
+const TIME = /^dplayer:(\d{1,10}(?:\.\d{1,3})?)$/;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** `extra` of a comment that a DPlayer sent at `seconds`, 0 to 9,999,999,999, of its video; kept to the ms. */
+function dplayerExtra(seconds: number): string {
+  return `dplayer:${Math.round(seconds * 1_000) / 1_000}`;
+}
+
+/**
+ * The answer that DPlayer reads: `{"code":0,"data":[[time,type,color,author,text],…]}`, its types being the places in
+ * {@link MODES}. A comment that was not sent by a DPlayer has no place in a video, so it plays as the room did: `time` is
+ * the seconds after `origin`, which is Unix ms.
+ */
+class DplayerExport implements ExportFormat {
+  readonly contentType = DPLAYER_TYPE;
+  readonly extension = 'json';
+  readonly head = '{"code":0,"data":[';
+  readonly foot = ']}';
+  readonly #origin: number;
+  #comma = '';
+
+  constructor(origin: number) {
+    this.#origin = origin;
+  }
+
+  render(comments: readonly Comment[]): string {
+    let text = '';
+    for (const { extra = '', at, mode, color, name, text: said } of comments) {
+      const sent = TIME.exec(extra)?.[1];
+      const time = sent === undefined ? Math.max(0, at - this.#origin) / 1_000 : Number(sent);
+      const row = [time, MODES.indexOf(mode), color, escapeHtml(name), escapeHtml(said)];
+      text += this.#comma + JSON.stringify(row);
+      this.#comma = ',';
+    }
+    return text;
+  }
+}
+
+/** DPlayer makes HTML of what it is given. For text and attribute values in either kind of quotes. */
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }

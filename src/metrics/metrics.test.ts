@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { countRefused, createMainCounters, createShardCounters, METRICS, ShardCounters } from '../counters.ts';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
-import { createRooms, draftOf } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { createRooms, draftOf } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { Metrics } from './metrics.ts';
 
 const METRIC_NAMES = METRICS.map(({ name }) => name);

@@ -2,8 +2,7 @@
  * What the sampler sends and the dashboard draws: types only, so that a browser's code can share them. Rates are a
  * second, times are in ms.
  */
-import type { SAMPLED } from '../counters.ts';
-import type { DurationSummary } from '../durations.ts';
+import type { DurationSummary, SAMPLED } from '../counters.ts';
 
 /** One second of the server. It is kept for the charts. */
 export interface Sample {

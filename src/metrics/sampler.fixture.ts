@@ -1,7 +1,7 @@
 import { createShardCounters, ShardCounters } from '../counters.ts';
 import { createRing, RingWriter } from '../frames/frame-ring.ts';
-import { createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { createRooms, type RigOptions, type RoomsRig } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import type { History, Tick } from './sample.ts';
 import { Sampler } from './sampler.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { countRefused } from '../counters.ts';
-import type { RoomsRig } from '../rooms/rooms.fixture.ts';
-import { batchOf, draftOf } from '../rooms/rooms.fixture.ts';
-import type { FakeStore } from '../store/store-fake.fixture.ts';
+import type { RoomsRig } from '../testing/rooms.ts';
+import { batchOf, draftOf } from '../testing/rooms.ts';
+import type { FakeStore } from '../testing/store-fake.ts';
 import { createSampler } from './sampler.fixture.ts';
 import { KEPT } from './sampler.ts';
 

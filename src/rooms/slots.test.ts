@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
 import type { Clock } from '../clock.ts';
 import { SLOT_MS } from '../clock.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { Slots, slotStart } from './slots.ts';
 
 /** Slots of strings on a clock that begins 3 ms into a slot, and when each ran. */

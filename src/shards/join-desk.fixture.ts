@@ -1,11 +1,11 @@
 import { inflateRawSync } from 'node:zlib';
-import { settle } from '../clock.fixture.ts';
 import { type Codec, DEFLATE_CODEC, JSON_CODEC } from '../frames/codec.ts';
-import { decodeMsgpackFrame } from '../frames/codec-msgpack.ts';
+import { decodeMsgpackFrame } from '../frames/codecs.ts';
 import type { BatchMessage } from '../frames/messages.ts';
-import { batchOf, createRooms, type RigOptions, type RoomsRig } from '../rooms/rooms.fixture.ts';
 import type { Store } from '../store/store.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { settle } from '../testing/clock.ts';
+import { batchOf, createRooms, type RigOptions, type RoomsRig } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { JoinDesk } from './join-desk.ts';
 import type { JoinAnswer, JoinPoint } from './messages.ts';
 

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { startSteadyFeed } from '../../bench/run/feed.ts';
-import { Crowd } from '../crowd.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
+import { Crowd } from '../testing/crowd.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
 
-const FAULTY = { entry: 'src/faulty-server.fixture.js' };
+const FAULTY = { entry: 'src/testing/faulty-server.js' };
 const ROOMS = ['a', 'b', 'c'];
 
 let server: ServerProcess | undefined;

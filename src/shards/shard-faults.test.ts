@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { Crowd } from '../crowd.fixture.ts';
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { ViewerClient } from '../viewer-client.fixture.ts';
+import { Crowd } from '../testing/crowd.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
+import { ViewerClient } from '../testing/viewer-client.ts';
 
-const FAULTY = { entry: 'src/faulty-server.fixture.js' };
+const FAULTY = { entry: 'src/testing/faulty-server.js' };
 
 let server: ServerProcess | undefined;
 

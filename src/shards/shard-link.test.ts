@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { settle } from '../clock.fixture.ts';
 import { encodeBatch } from '../frames/batch.ts';
-import type { RigOptions } from '../rooms/rooms.fixture.ts';
-import { FakeStore } from '../store/store-fake.fixture.ts';
+import { settle } from '../testing/clock.ts';
+import type { RigOptions } from '../testing/rooms.ts';
+import { FakeStore } from '../testing/store-fake.ts';
 import { createDesk, createStore, type DeskRig } from './join-desk.fixture.ts';
 import type { CommentColumns, FromShard, ShardTurn, ToShard } from './messages.ts';
 import { ShardLink } from './shard-link.ts';

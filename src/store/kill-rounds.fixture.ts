@@ -1,5 +1,5 @@
-import { type ServerProcess, startProcess } from '../server-process.fixture.ts';
-import { ViewerClient } from '../viewer-client.fixture.ts';
+import { type ServerProcess, startProcess } from '../testing/server-process.ts';
+import { ViewerClient } from '../testing/viewer-client.ts';
 
 const ROOMS = ['a', 'b', 'busy'];
 const HTTP_SENDERS = 4;

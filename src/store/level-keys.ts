@@ -2,7 +2,7 @@
  * Keys and values of the LevelDB store, to bytes and back. Numbers in keys are big-endian, so that LevelDB's byte order is
  * theirs. A room's name holds no 0x00, so no room sorts between the batches of another whose name it begins with.
  *
- *   'b' room 0x00 seq:u48   a batch            envelope (frames/envelope.ts), crc:u32
+ *   'b' room 0x00 seq:u48   a batch            envelope (frames/batch.ts), crc:u32
  *   'o' counter:u48         batches written    msgpack [at, [room, seq, size], …], crc:u32
  *   'c' counter:u48         comments recalled  msgpack [at, room, seq, [index, …]], crc:u32
  *   'r' room                a room             msgpack newest seq that was dropped, crc:u32
@@ -13,8 +13,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { pack, unpack } from 'msgpackr';
-import type { EncodedBatch } from '../frames/batch.ts';
-import { decodeEnvelope, encodeEnvelope, envelopeLength } from '../frames/envelope.ts';
+import { decodeEnvelope, type EncodedBatch, encodeEnvelope, envelopeLength } from '../frames/batch.ts';
 import type { Level } from './level-database.ts';
 
 /** The largest number that a u48 holds. A seq is always below it, so that there is an end above every seq. */

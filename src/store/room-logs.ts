@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts';
-import type { EncodedBatch } from '../frames/batch.ts';
+import { type EncodedBatch, envelopeLength } from '../frames/batch.ts';
 import { firstAbove } from '../frames/batch-lists.ts';
-import { envelopeLength } from '../frames/envelope.ts';
 import type { Head, StoredBatch } from './store.ts';
 
 /** What a batch costs beside its bytes: objects, a buffer of its own, its place in two lists. 387 bytes measured. */

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished, vi } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
 import type { LevelStoreOptions } from './level-database.ts';
 import { SeenEvents, type StartedStore } from './store-contract.fixture.ts';
 import { LevelStore } from './store-level.ts';

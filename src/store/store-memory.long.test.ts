@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
 import { lastSeq, readBatches, SeenEvents } from './store-contract.fixture.ts';
 import { MemoryStore } from './store-memory.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FakeClock } from '../clock.fixture.ts';
-import { runs } from '../property-runs.fixture.ts';
+import { FakeClock } from '../testing/clock.ts';
+import { runs } from '../testing/properties.ts';
 import { seqBefore } from './store.ts';
 import { append, batchOf, describeStore, lastSeq, readBatches, SeenEvents, seqsOf } from './store-contract.fixture.ts';
 import { MemoryStore, type MemoryStoreOptions } from './store-memory.ts';

@@ -1,10 +1,10 @@
 /** A small case of each page, and of DPlayer, in a real browser; the rest is in the long tests beside what they test. */
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findsBrowser, openBrowser } from '../browser.fixture.ts';
 import { PlayerSite, type PlayerWindow, shownBy } from '../intake/dplayer-site.fixture.ts';
-import { ServerHere } from '../server-here.fixture.ts';
-import { ViewerClient } from '../viewer-client.fixture.ts';
+import { findsBrowser, openBrowser } from '../testing/browser.ts';
+import { ServerHere } from '../testing/server-here.ts';
+import { ViewerClient } from '../testing/viewer-client.ts';
 import { LivePage } from './live/live-page.fixture.ts';
 
 declare const window: PlayerWindow;

@@ -1,9 +1,8 @@
 import uPlot from 'uplot';
 import type { Sample, Tick } from '../../metrics/sample.ts';
 import { makeElement, setText } from '../page-element.ts';
-import type { Chart, Line } from './chart-list.ts';
+import type { Chart, Line, Moment } from './chart-list.ts';
 import { type Unit, writeTick, writeTime, writeTimes, writeValue } from './number-text.ts';
-import type { Moment } from './sample-window.ts';
 
 const HEIGHT = 150;
 const AXIS_WIDTH = 58;

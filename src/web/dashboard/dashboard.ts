@@ -1,15 +1,53 @@
 /** The operator's dashboard: one stream in, tiles, charts and rooms out. */
 import { isRoomName } from '../../comment.ts';
-import type { Tick } from '../../metrics/sample.ts';
+import { CODECS } from '../../frames/codec.ts';
+import type { RoomDetail, Tick } from '../../metrics/sample.ts';
 import { elementOf, setText } from '../page-element.ts';
 import { ChartCard } from './chart-card.ts';
-import { CHARTS } from './chart-list.ts';
+import { CHARTS, SampleWindow } from './chart-list.ts';
 import { DashboardStream, type StreamState } from './dashboard-stream.ts';
-import { writeTime } from './number-text.ts';
-import { RoomPanel } from './room-panel.ts';
+import { writeCount, writeSpan, writeTime, writeValue } from './number-text.ts';
 import { RoomTable } from './room-table.ts';
-import { SampleWindow } from './sample-window.ts';
-import { showTiles } from './stat-tiles.ts';
+
+/** The part of the page that tells of one room. */
+class RoomPanel {
+  readonly #panel = elementOf('room', HTMLElement);
+  readonly #heading = elementOf('room-heading', HTMLElement);
+  readonly #state = elementOf('room-state', HTMLElement);
+  readonly #link = elementOf('room-link', HTMLElement);
+
+  /** Opens the panel for a room, without values until the server sends them. */
+  open(room: string): void {
+    setText(this.#heading, `Room ${room}`);
+    this.#link.setAttribute('href', `/?room=${encodeURIComponent(room)}`);
+    for (const value of this.#panel.querySelectorAll('dd')) setText(value, '–');
+    setText(this.#state, '');
+    this.#panel.hidden = false;
+  }
+
+  close(): void {
+    this.#panel.hidden = true;
+  }
+
+  focus(): void {
+    this.#heading.focus();
+  }
+
+  show(detail: RoomDetail): void {
+    const { viewers, comments, pending, seq, sincePush, viewersByCodec, viewersByShard, live } = detail;
+    setText(this.#state, live ? '' : 'Nobody watches, and nothing is on its way.');
+    const texts: Readonly<Record<string, string>> = {
+      'room-viewers': writeCount(viewers),
+      'room-comments': `${writeCount(comments)}/s`,
+      'room-pending': writeCount(pending),
+      'room-seq': String(seq),
+      'room-push': sincePush === null ? '–' : `${writeSpan(sincePush)} ago`,
+      'room-codecs': CODECS.map((codec, i) => `${codec} ${writeCount(viewersByCodec[i] ?? 0)}`).join(', '),
+      'room-shards': viewersByShard.map((count, shard) => `${shard}: ${writeCount(count)}`).join(', '),
+    };
+    for (const [id, text] of Object.entries(texts)) setText(elementOf(id, HTMLElement), text);
+  }
+}
 
 /** Seconds between two drawings for those who want little motion: the charts then stand still meanwhile. */
 const CALM_SECONDS = 5;
@@ -128,4 +166,21 @@ if (asked !== null && isRoomName(asked)) {
   stream.open(asked);
 } else {
   stream.open(null);
+}
+
+/** What each tile at the top of the page tells, by its id. */
+const TILES: Readonly<Record<string, (tick: Tick) => string>> = {
+  'stat-viewers': ({ sample }) => writeCount(sample.viewers),
+  'stat-rooms': ({ sample }) => writeCount(sample.rooms),
+  'stat-comments': ({ totals }) => writeCount(totals.commentsHttp + totals.commentsSocket + totals.commentsDemo),
+  'stat-pending': ({ sample }) => writeCount(sample.pending),
+  'stat-deliveries': ({ totals }) => writeCount(totals.deliveries),
+  'stat-store': ({ sample }) => writeValue(sample.storeBytes, 'bytes'),
+  'stat-ring': ({ sample, ringCapacity }) => writeValue(sample.ringUsed / Math.max(1, ringCapacity), 'share'),
+  'stat-restarts': ({ totals }) => writeCount(totals.shardRestarts),
+};
+
+/** Writes the tiles. */
+function showTiles(tick: Tick): void {
+  for (const [id, write] of Object.entries(TILES)) setText(elementOf(id, HTMLElement), write(tick));
 }

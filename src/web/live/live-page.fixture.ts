@@ -1,7 +1,7 @@
 /** The live page in a real browser, as a reader meets it. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import type { RunningServer } from '../../server-process.fixture.ts';
+import type { RunningServer } from '../../testing/server-process.ts';
 
 /** How long anything on the page may take to be so, ms. */
 const PATIENCE = { timeout: 15_000, interval: 50 };

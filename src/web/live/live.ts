@@ -1,14 +1,59 @@
 /** The live page: a picture, a room's comments over it, a box to write in. `?room=` and `?src=` say which. */
-import { connect, type LiveComment, playRoom, type RoomConnection, type RoomPlayout } from '../../client/bundle.ts';
+import {
+  type ConnectionState,
+  connect,
+  type LiveComment,
+  playRoom,
+  type RoomConnection,
+  type RoomPlayout,
+} from '../../client/bundle.ts';
 import { elementOf } from '../page-element.ts';
 import { CommentLog } from './comment-log.ts';
 import { CommentStage } from './comment-stage.ts';
-import { offerFullscreen } from './fullscreen.ts';
-import { LinkStatus } from './link-status.ts';
-import { type PageAddress, readAddress } from './page-address.ts';
-import { loadSettings, type PageSettings, staleAfterOf, viewerUrlOf } from './page-settings.ts';
+import {
+  loadSettings,
+  type PageAddress,
+  type PageSettings,
+  readAddress,
+  staleAfterOf,
+  viewerUrlOf,
+} from './page-settings.ts';
 import { foldChoices, SendForm } from './send-form.ts';
 import { playStream } from './stream-player.ts';
+
+/** What the page says of its link: `waiting` before the server was found at all, `blocked` while it refuses handshakes. */
+type Shown = ConnectionState | 'waiting' | 'blocked' | 'invalid';
+
+const WORDS: Readonly<Record<Shown, string>> = {
+  waiting: 'Server not found, trying again…',
+  connecting: 'Connecting…',
+  live: 'Live',
+  stale: 'No answer, connecting again…',
+  reconnecting: 'Reconnecting…',
+  blocked: 'Refused by the server, trying again…',
+  closed: 'Closed',
+  invalid: 'Not connected',
+};
+
+/** The state of the link and how many watch, in words and colours. */
+class LinkStatus {
+  readonly #link = elementOf('link', HTMLElement);
+  readonly #words = elementOf('link-words', HTMLElement);
+  readonly #online = elementOf('online', HTMLElement);
+  readonly #count = elementOf('online-count', HTMLElement);
+
+  show(state: Shown): void {
+    this.#link.dataset.state = state;
+    if (this.#words.textContent !== WORDS[state]) this.#words.textContent = WORDS[state];
+    // While there is no link the number is an old one.
+    this.#online.classList.toggle('old', state !== 'live');
+  }
+
+  count(viewers: number): void {
+    this.#count.textContent = viewers.toLocaleString('en');
+    this.#online.hidden = false;
+  }
+}
 
 /** Comments of the past that the list begins with, and how many of them fly, so that the picture is not empty. */
 const HISTORY = 50;
@@ -152,4 +197,35 @@ function fly(room: RoomConnection): CommentStage {
   }).observe(elementOf('stage', HTMLElement));
   turn(!calm.matches);
   return stage;
+}
+
+/**
+ * Lets the picture fill the screen by the page's button, with the comments over it. The player's own button makes the
+ * video alone fill the screen: the comments then go into the layer above that.
+ * `failed` is called with a sentence where the browser does not let it.
+ */
+function offerFullscreen(failed: (why: string) => void): void {
+  const picture = elementOf('picture', HTMLElement);
+  const video = elementOf('video', HTMLVideoElement);
+  const stage = elementOf('stage', HTMLElement);
+  const toggle = elementOf('full-toggle', HTMLButtonElement);
+  const leave = elementOf('full-leave', HTMLButtonElement);
+  const turn = (): void => {
+    const turned = document.fullscreenElement === null ? picture.requestFullscreen() : document.exitFullscreen();
+    turned.catch(() => failed('This browser does not let the page fill the screen.'));
+  };
+  toggle.hidden = !document.fullscreenEnabled;
+  toggle.addEventListener('click', turn);
+  leave.addEventListener('click', turn);
+  document.addEventListener('fullscreenchange', () => {
+    const filling = document.fullscreenElement;
+    toggle.setAttribute('aria-pressed', String(filling !== null));
+    leave.hidden = filling !== picture;
+    if (filling === video) {
+      stage.popover = 'manual';
+      stage.showPopover();
+    } else {
+      stage.popover = null;
+    }
+  });
 }

@@ -1,7 +1,7 @@
 import type Hls from 'hls.js';
 import type { ErrorData } from 'hls.js';
 import { elementOf } from '../page-element.ts';
-import type { Source } from './page-address.ts';
+import type { Source } from './page-settings.ts';
 
 /** The package, served beside this page and loaded only when a playlist is to be played. */
 const HLS_SCRIPT = '/hls.js';
