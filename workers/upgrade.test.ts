@@ -2,16 +2,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { CODECS, type CodecName, SUBPROTOCOLS } from '../src/frames/codec.ts';
 import { handshake, RawClient } from '../src/testing/raw-client.ts';
-import { ServerHere } from '../src/testing/server-here.ts';
-import { startProcess } from '../src/testing/server-process.ts';
+import { type ServerProcess, startProcess } from '../src/testing/server-process.ts';
 import { ViewerClient } from '../src/testing/viewer-client.ts';
 import { library } from './uws.ts';
 import { type Answer, request, UPGRADE } from './viewers-port.fixture.ts';
 
-let server: ServerHere;
+// A process of its own: the library reads --max-headers once, when the process loads it first.
+let server: ServerProcess;
 
 beforeAll(async () => {
-  server = await ServerHere.start([
+  server = await startProcess([
     '--interval',
     '50',
     '--workers',
@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await server.stop();
+  expect(await server.stop()).toBe(0);
 });
 
 function ask(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Answer> {
