@@ -172,7 +172,7 @@ export async function makeRooms(count: number, codec: Codec = JSON_CODEC, end?: 
       if (pusher) pusher.push(room, batches, recalled, committed);
       else committed(room, batches.at(-1)?.seq ?? room.seq);
     },
-    pushPresence: () => undefined,
+    pushPresence: (room) => pusher?.pushPresence(room),
   };
   const rooms: Rooms = new Rooms({ ...LIMITS, ...SIZES, clock, store, sink, shards: 1, counters, onFault: rethrow });
   const names = Array.from({ length: count }, (_, i) => `room-${i}`);

@@ -35,6 +35,8 @@ async function fillStore(): Promise<void> {
     onNotice: () => undefined,
   });
   await store.start(new SeenEvents());
+  // Before the first appends: each would follow by itself, and their answers come in any order.
+  await store.follow('lobby');
   for (let first = 0; first < COMMENTS; first += 20 * BATCH) {
     const batches = Array.from({ length: 20 }, (_, i) => first + i * BATCH);
     await Promise.all(
