@@ -49,6 +49,23 @@ class RoomPanel {
   }
 }
 
+/** What each tile at the top of the page tells, by its id. */
+const TILES: Readonly<Record<string, (tick: Tick) => string>> = {
+  'stat-viewers': ({ sample }) => writeCount(sample.viewers),
+  'stat-rooms': ({ sample }) => writeCount(sample.rooms),
+  'stat-comments': ({ totals }) => writeCount(totals.commentsHttp + totals.commentsSocket + totals.commentsDemo),
+  'stat-pending': ({ sample }) => writeCount(sample.pending),
+  'stat-deliveries': ({ totals }) => writeCount(totals.deliveries),
+  'stat-store': ({ sample }) => writeValue(sample.storeBytes, 'bytes'),
+  'stat-ring': ({ sample, ringCapacity }) => writeValue(sample.ringUsed / Math.max(1, ringCapacity), 'share'),
+  'stat-restarts': ({ totals }) => writeCount(totals.shardRestarts),
+};
+
+/** Writes the tiles. */
+function showTiles(tick: Tick): void {
+  for (const [id, write] of Object.entries(TILES)) setText(elementOf(id, HTMLElement), write(tick));
+}
+
 /** Seconds between two drawings for those who want little motion: the charts then stand still meanwhile. */
 const CALM_SECONDS = 5;
 
@@ -166,21 +183,4 @@ if (asked !== null && isRoomName(asked)) {
   stream.open(asked);
 } else {
   stream.open(null);
-}
-
-/** What each tile at the top of the page tells, by its id. */
-const TILES: Readonly<Record<string, (tick: Tick) => string>> = {
-  'stat-viewers': ({ sample }) => writeCount(sample.viewers),
-  'stat-rooms': ({ sample }) => writeCount(sample.rooms),
-  'stat-comments': ({ totals }) => writeCount(totals.commentsHttp + totals.commentsSocket + totals.commentsDemo),
-  'stat-pending': ({ sample }) => writeCount(sample.pending),
-  'stat-deliveries': ({ totals }) => writeCount(totals.deliveries),
-  'stat-store': ({ sample }) => writeValue(sample.storeBytes, 'bytes'),
-  'stat-ring': ({ sample, ringCapacity }) => writeValue(sample.ringUsed / Math.max(1, ringCapacity), 'share'),
-  'stat-restarts': ({ totals }) => writeCount(totals.shardRestarts),
-};
-
-/** Writes the tiles. */
-function showTiles(tick: Tick): void {
-  for (const [id, write] of Object.entries(TILES)) setText(elementOf(id, HTMLElement), write(tick));
 }
