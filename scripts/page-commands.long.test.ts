@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { findsBrowser, openBrowser } from '../src/testing/browser.ts';
 import { ServerProcess, startProcess } from '../src/testing/server-process.ts';
@@ -94,7 +94,7 @@ function lighten(command: string): string {
   return command
     .replace(/ -c \d+/, ' -c 200')
     .replace(/ -d \d+/, '')
-    .replace(/ --turns \d+$/, ' --turns 2 --viewers 1000')
+    .replace(/ --turns \d+$/, ' --turns 1 --viewers 1000')
     .replace(/ > \S+\.json$/, '')
     .replace(/^(npm run (-s )?bench -- .*)$/, '$1 -d 2 --warmup 1')
     .replace(/measure -- pruning$/, 'measure -- pruning --batches 5000 --rooms 5 --seconds 1');
@@ -263,8 +263,7 @@ describe('with a server for each:', () => {
       await vi.waitFor(() => expect(text).toContain('/dashboard'), { timeout: 15_000 });
       terminal.stdin.write('\x03');
       await ended;
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: colours of the terminal
-      const plain = text.replaceAll(/\x1b\[\d+m/g, '');
+      const plain = stripVTControlCharacters(text);
       const [, viewers = '', api = ''] = /"viewers": (\d+),\s+"api": (\d+)/.exec(plain) ?? [];
       const asShown = plain
         .slice(0, plain.indexOf('/dashboard') + '/dashboard'.length)

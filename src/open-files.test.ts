@@ -58,7 +58,7 @@ describe('a server with more connections than files', () => {
     );
   }
 
-  /** Whether no thread of a process has anything to do. */
+  /** True while every thread of a process sleeps. */
   function areAsleep(pid: number): boolean {
     const states = readdirSync(`/proc/${pid}/task`).map((thread) => {
       return /^State:\t(\w)/m.exec(readFileSync(`/proc/${pid}/task/${thread}/status`, 'latin1'))?.[1];

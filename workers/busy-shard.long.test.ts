@@ -5,7 +5,7 @@ import { type ServerProcess, startProcess } from '../src/testing/server-process.
 import { ViewerClient } from '../src/testing/viewer-client.ts';
 
 /** `VOLLEY_RUNS=20 npm run test:long` runs it as often. */
-const RUNS = Number(process.env.VOLLEY_RUNS ?? 2);
+const RUNS = Number(process.env.VOLLEY_RUNS ?? 1);
 const BUSY_LOOPS = 4;
 const ATTACK_MS = 12_000;
 

@@ -108,7 +108,7 @@ function createViewers(count: number): Viewer[] {
 }
 
 describe('the list of viewers', () => {
-  it('holds who was added and not deleted, whoever leaves in whatever order', () => {
+  it('holds the viewers that were added and not deleted, in whatever order they leave', () => {
     const list = new ViewerList();
     const viewers = createViewers(6);
     const [a, b, c, d, e, f] = viewers as [Viewer, Viewer, Viewer, Viewer, Viewer, Viewer];

@@ -185,8 +185,8 @@ describe.each(SUBPROTOCOLS)('30 viewers on %s', (subprotocol) => {
 });
 
 // From here on nothing reads what the server counts over all rooms, so all may go on at once.
-describe.concurrent('30 viewers, ten of whom', () => {
-  it('send, and every comment is acknowledged and comes back to all', async () => {
+describe.concurrent('a load of 30 viewers and ten senders', () => {
+  it('has every comment acknowledged and heard by all', async () => {
     const paths = ['/rooms/paced-1', '/rooms/paced-2'];
     const subprotocol = 'volley.v1.msgpack.deflate';
     const sending = { kind: 'paced', rate: 20 } as const;
@@ -444,7 +444,7 @@ describe('a server', () => {
     }
   });
 
-  it('that is gone is told to who asks later, and a load on it cannot begin', async () => {
+  it('that is gone is still reported later, and no load can begin on it', async () => {
     const server = await ScriptedServer.start();
     const load = await startLoad(makePlan({ url: server.url }));
     try {

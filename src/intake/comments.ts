@@ -163,8 +163,8 @@ interface RecallOptions {
  * `DELETE /rooms/:room/comments/:id`: takes a comment out of the store, then off the viewers' screens. Answered once
  * nothing that is read from now on has it; the store tells the rooms, and viewers hear of it with the next push.
  *
- * What the store refuses is logged once, and again after a recall that succeeded: on a full disk, all who take back what
- * a spammer said would else fill it further with the log.
+ * A refusal of the store is logged once, and again after a recall that succeeded. Otherwise moderators who take back a
+ * spammer's comments would fill a full disk further, with the log.
  */
 export function serveRecall(app: FastifyInstance, { store, counters, logger }: RecallOptions): void {
   let isFailing = false;

@@ -1008,9 +1008,9 @@ describe('rooms on any store', () => {
         happened.refusedOpening +=
           world.offered.length - rig.store.appended.flatMap(({ batch }) => textsOf(batch)).length;
       }),
-      { numRuns: runs(75) },
+      { numRuns: runs(150) },
     );
-    for (const [what, count] of Object.entries(happened)) expect(count, what).toBeGreaterThan(0);
+    for (const [what, count] of Object.entries(happened)) expect(count, what).toBeGreaterThan(10);
   });
 
   it('never append sooner than the interval', async () => {

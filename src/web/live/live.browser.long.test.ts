@@ -403,7 +403,7 @@ describe.skipIf(!findsBrowser('the look of the live page'))('the look of the liv
     expect(await live.page.getAttribute('#log-toggle', 'aria-expanded')).toBe('false');
   });
 
-  it('reads comments aloud only to who wants that', async () => {
+  it('reads comments aloud only when asked to', async () => {
     const live = await LivePage.open(browser, server, '?room=aloud');
     await live.openList();
     expect(await live.page.getAttribute('#log', 'aria-live')).toBe('off');
